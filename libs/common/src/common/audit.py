@@ -1,0 +1,76 @@
+"""What must always hold in one service: its chain, its parking place and its own invariants."""
+
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from common.actor import Actor
+from common.journal.verify import verify_chain
+from common.runtime import Runtime
+from common.service import Invariant
+from common.uow import UnitOfWork
+
+SHOWN = 5
+"""Breaches printed per invariant; their number is always told."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An invariant and every breach of it, a sentence each."""
+
+    invariant: str
+    breaches: tuple[str, ...]
+
+
+async def audit(runtime: Runtime) -> list[Finding]:
+    """Every invariant of the service with its breaches. Reads in short steps and changes nothing."""
+    actor = Actor.system(runtime.service.name)
+    findings = [Finding("the journal's chain verifies", await _chain(runtime))]
+    for invariant in (*_common(runtime), *runtime.service.invariants):
+        breaches = await runtime.units.read(invariant.check, actor=actor)
+        findings.append(Finding(invariant.name, tuple(breaches)))
+    return findings
+
+
+def print_report(console: Console, findings: list[Finding]) -> bool:
+    """Show the findings; whether everything holds."""
+    table = Table("invariant", "holds", box=None, pad_edge=False)
+    for finding in findings:
+        held = not finding.breaches
+        table.add_row(finding.invariant, "[green]yes[/]" if held else f"[red]{len(finding.breaches)}[/]")
+        for breach in finding.breaches[:SHOWN]:
+            table.add_row(f"  {breach}", "")
+    console.print(table)
+    return not any(finding.breaches for finding in findings)
+
+
+async def _chain(runtime: Runtime) -> tuple[str, ...]:
+    async with runtime.engine.connect() as db:
+        driver = (await db.get_raw_connection()).driver_connection
+        report = await verify_chain(driver)
+    return () if report.broken is None else (str(report.broken),)
+
+
+def _common(runtime: Runtime) -> tuple[Invariant, ...]:
+    if not runtime.service.mirrors:
+        return ()
+    return (
+        Invariant("no event is parked", _nothing_parked),
+        Invariant("no reaction is stuck", _nothing_stuck),
+    )
+
+
+async def _nothing_parked(uow: UnitOfWork) -> list[str]:
+    rows = await uow.driver.fetch(
+        'SELECT topic, partition, "offset", error FROM parked WHERE resolved_at IS NULL'
+        " ORDER BY parked_at LIMIT 100"
+    )
+    return [f"{row['topic']}/{row['partition']}@{row['offset']}: {row['error']}" for row in rows]
+
+
+async def _nothing_stuck(uow: UnitOfWork) -> list[str]:
+    rows = await uow.driver.fetch(
+        "SELECT reaction, id, error FROM reaction_due WHERE error IS NOT NULL LIMIT 100"
+    )
+    return [f"{row['reaction']} of {row['id']}: {row['error']}" for row in rows]

@@ -1,0 +1,44 @@
+"""The one place that reads the time. Everything else is handed a clock, so tests decide what day it is."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time, always in UTC with microseconds."""
+
+    def now(self) -> datetime:
+        """The current moment, timezone-aware UTC."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class SetClock:
+    """A clock that stands where it is put; for tests and replays."""
+
+    def __init__(self, at: datetime) -> None:
+        self._at = utc(at)
+
+    def now(self) -> datetime:
+        return self._at
+
+    def advance(self, by: timedelta) -> None:
+        """Move on by `by` (may be negative: another machine's clock can be wrong)."""
+        self._at += by
+
+
+def utc(moment: datetime) -> datetime:
+    """`moment` in UTC. Raises ValueError for a naive time, which would mean a different moment per machine."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a timezone is not a moment; give it in UTC")
+    return moment.astimezone(UTC)
+
+
+def today(clock: Clock) -> date:
+    """The calendar day in UTC."""
+    return clock.now().date()

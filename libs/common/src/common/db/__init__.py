@@ -1,0 +1,1 @@
+"""PostgreSQL: the engine, the migrations, and the development server."""

@@ -1,0 +1,15 @@
+"""The HTTP edge: what a slice's `api.py` needs to declare its endpoints.
+
+routes = Routes(tag="partners", prefix="/v1")
+
+@routes.command("POST", "/partners", scope="registry.partners.write", key=Key.OPTIONAL)
+async def register_partner(uow: UnitOfWork, body: Registration) -> Reply[PartnerView]: ...
+"""
+
+from common.http.endpoint import Call
+from common.http.idempotency import Key
+from common.http.paging import Page, PageQuery
+from common.http.replies import Reply
+from common.http.routes import Routes
+
+__all__ = ["Call", "Key", "Page", "PageQuery", "Reply", "Routes"]

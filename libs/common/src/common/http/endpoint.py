@@ -1,0 +1,206 @@
+"""How a declared operation is carried out: unit of work, idempotency, preconditions, the answer.
+
+Routes open the unit of work themselves. A `yield` dependency would commit after the response is
+sent, and could not run again when the database asks for it. The answer is serialised inside the
+transaction: a 2xx means committed, a refusal means that nothing was written.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+
+from common.actor import Actor
+from common.clock import Clock
+from common.errors import DomainError
+from common.http.auth import Tokens
+from common.http.etags import expected_version, is_known
+from common.http.idempotency import Attempt, Key, attempt, is_remembered
+from common.http.paging import Cursors, Page, PageQuery
+from common.http.problems import answer_of
+from common.http.replies import Answer, Reply
+from common.ids import Ids
+from common.journal.record import Context
+from common.telemetry.traces import Trace
+from common.uow import UnitOfWork, UnitsOfWork
+
+HEAD_POSITION = """
+SELECT epoch || '-' || head.position FROM journal_head AS head, journal_epoch
+"""
+
+Work = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Site:
+    """What every request of one app shares; kept in `app.state.site`."""
+
+    units: UnitsOfWork
+    tokens: Tokens
+    cursors: Cursors
+    clock: Clock
+    ids: Ids
+    runtime: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request, for operations that open their own units of work."""
+
+    request: Request
+    site: Site
+    actor: Actor
+    context: Context
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One declared endpoint. `work` is the slice's function, `given` the names of its parameters
+    that come from the request."""
+
+    name: str
+    method: str
+    path: str
+    scope: str
+    work: Work
+    statuses: tuple[int, ...]
+    paged: bool = False
+    match: bool = False
+    key: Key = Key.NONE
+    uploads: tuple[str, ...] = ()
+    max_body_bytes: int = 1024 * 1024
+
+
+async def run_command(operation: Operation, request: Request, values: dict[str, Any]) -> Response:
+    """Carry out a change, once, and answer when it is committed."""
+    call = call_of(request)
+    tried = await _attempt(operation, call, values)
+    work = _Command(operation, request, values, tried)
+    try:
+        answer = await call.site.units.run(work, actor=call.actor, context=call.context)
+    except DomainError as error:
+        if tried is None or not is_remembered(error):
+            raise
+        answer = await _remember(call, tried, answer_of(error, trace_of(request).trace_id))
+    return answer.response()
+
+
+async def run_query(operation: Operation, request: Request, values: dict[str, Any]) -> Response:
+    """Read and answer; 304 when the client has this version already."""
+    call = call_of(request)
+    page = _take_page(operation, call.site, values) if operation.paged else None
+
+    async def read(uow: UnitOfWork) -> Answer:
+        headers: tuple[tuple[str, str], ...] = ()
+        if page is not None and page.after is None:
+            # read before the list: following the feed from here can repeat a change, never miss one
+            position = await uow.driver.fetchval(HEAD_POSITION)
+            headers = (("Journal-Position", position),)
+        reply = _checked(operation, await operation.work(uow=uow, **values))
+        answer = Answer.of(reply)
+        if isinstance(reply.value, Page) and reply.value.next is not None:
+            headers = (*headers, ("Link", _next_link(request, reply.value.next)))
+        if answer.etag is not None and is_known(request.headers.get("if-none-match"), answer.etag):
+            return Answer(304, b"", answer.etag)
+        return Answer(answer.status, answer.body, answer.etag, answer.location, headers)
+
+    answer = await call.site.units.read(read, actor=call.actor, context=call.context)
+    return answer.response()
+
+
+async def run_plain(operation: Operation, request: Request, values: dict[str, Any]) -> Response:
+    """An operation that answers by itself: a stream, a long poll."""
+    response = await operation.work(call=call_of(request), **values)
+    assert isinstance(response, Response)
+    return response
+
+
+def call_of(request: Request) -> Call:
+    """The request as the guard left it: authenticated, with its trace."""
+    trace = trace_of(request)
+    context = Context(correlation_id=trace.trace_id, traceparent=str(trace))
+    return Call(request, request.app.state.site, request.scope["actor"], context)
+
+
+def trace_of(request: Request) -> Trace:
+    """The trace that the edge began for this request."""
+    trace = request.scope["trace"]
+    assert isinstance(trace, Trace)
+    return trace
+
+
+class _Command:
+    """The unit of work of one command; it can run again from the start."""
+
+    __slots__ = ("operation", "request", "tried", "values")
+
+    def __init__(
+        self, operation: Operation, request: Request, values: dict[str, Any], tried: Attempt | None
+    ) -> None:
+        self.operation = operation
+        self.request = request
+        self.values = values
+        self.tried = tried
+
+    async def __call__(self, uow: UnitOfWork) -> Answer:
+        if self.tried is not None:
+            standing = await self.tried.claim(uow)
+            if standing is not None:
+                return standing
+        values = self.values
+        if self.operation.match:
+            values = {**values, "expected": expected_version(self.request.headers.get("if-match"))}
+        for name in self.operation.uploads:
+            await values[name].seek(0)
+        reply = _checked(self.operation, await self.operation.work(uow=uow, **values))
+        answer = Answer.of(reply)
+        if self.tried is not None:
+            await self.tried.store(uow, answer)
+        return answer
+
+
+async def _attempt(operation: Operation, call: Call, values: dict[str, Any]) -> Attempt | None:
+    key = call.request.headers.get("idempotency-key")
+    if operation.key is Key.NONE or (key is None and operation.key is Key.OPTIONAL):
+        return None
+    given = {name: await _content(value) for name, value in values.items()}
+    return attempt(key, operation.key, call.actor, operation.name, given)
+
+
+async def _content(value: Any) -> Any:
+    return await value.read() if isinstance(value, UploadFile) else value
+
+
+async def _remember(call: Call, tried: Attempt, refusal: Answer) -> Answer:
+    async def store(uow: UnitOfWork) -> Answer:
+        return await tried.store_refusal(uow, refusal)
+
+    return await call.site.units.run(store, actor=call.actor, context=call.context)
+
+
+def _checked(operation: Operation, reply: Any) -> Reply[Any]:
+    if not isinstance(reply, Reply) or reply.status not in operation.statuses:
+        raise TypeError(
+            f"{operation.name} declares {operation.statuses} and answered {reply!r:.80}; "
+            "name its statuses in the decorator: statuses=(201,)"
+        )
+    return reply
+
+
+def _take_page(operation: Operation, site: Site, values: dict[str, Any]) -> PageQuery:
+    """Put the `PageQuery` in place of `limit` and `cursor`."""
+    limit, cursor = values.pop("limit"), values.pop("cursor")
+    after = None if cursor is None else site.cursors.read(operation.name, cursor)
+    page = PageQuery(limit, after, operation.name, site.cursors)
+    values["page"] = page
+    return page
+
+
+def _next_link(request: Request, cursor: str) -> str:
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key != "cursor"]
+    query = urlencode([*kept, ("cursor", cursor)])
+    return f'<{request.url.path}?{query}>; rel="next"'

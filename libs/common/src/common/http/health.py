@@ -1,0 +1,55 @@
+"""Whether the process lives, whether it can serve, and what it has counted.
+
+Readiness asks for what this process cannot serve without: the database and its schema. Never Kafka:
+while the broker is away the API goes on, and events wait in the journal.
+"""
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import JSONResponse, Response
+
+from common.db.migrate import current_revision, head_revision
+
+if TYPE_CHECKING:
+    from common.runtime import Runtime
+
+READY_TIMEOUT_SECONDS = 2.0
+
+
+def add_health(app: FastAPI, runtime: "Runtime") -> None:
+    """Add `/livez`, `/readyz` and `/metrics`; none needs a token or appears in the OpenAPI."""
+    head = functools.cache(lambda: head_revision(runtime.service.name))  # reads files: once
+
+    async def livez(request: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(request: Request) -> Response:
+        checks = {"draining": "ok" if not runtime.draining else "this process is stopping"}
+        checks["database"], checks["schema"] = await _database(runtime, head())
+        ready = all(found == "ok" for found in checks.values())
+        return JSONResponse(
+            {"status": "ready" if ready else "not ready", "checks": checks},
+            status_code=200 if ready else 503,
+        )
+
+    async def metrics(request: Request) -> Response:
+        return Response(generate_latest(runtime.registry), media_type=CONTENT_TYPE_LATEST)
+
+    for path, answer in (("/livez", livez), ("/readyz", readyz), ("/metrics", metrics)):
+        app.router.add_route(path, answer, methods=["GET"], include_in_schema=False)
+
+
+async def _database(runtime: "Runtime", head: str | None) -> tuple[str, str]:
+    """What is the matter with the database and with its schema; "ok" when nothing is."""
+    try:
+        async with asyncio.timeout(READY_TIMEOUT_SECONDS):
+            present = await current_revision(runtime.engine)
+    except Exception as error:
+        return f"does not answer ({type(error).__name__})", "not known"
+    if present != head:
+        return "ok", f"is at {present}, this code expects {head}: run migrate"
+    return "ok", "ok"

@@ -1,0 +1,102 @@
+-- The journal and what belongs to it. Run once per service, by its first migration.
+
+CREATE TABLE journal (
+    entry          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id             uuid        NOT NULL UNIQUE,
+    stream_type    text        NOT NULL,
+    stream         uuid        NOT NULL,
+    epoch          integer     NOT NULL CHECK (epoch BETWEEN 1 AND 9999),
+    version        bigint      NOT NULL CHECK (version BETWEEN 1 AND 9999999999),
+    type           text        NOT NULL,
+    occurred_at    timestamptz NOT NULL,
+    actor          text        NOT NULL,
+    reason         text        CHECK (reason ~ '^[a-z0-9][a-z0-9_.:-]{0,63}$'),
+    correlation_id text        NOT NULL,
+    causation_id   text,
+    traceparent    text,
+    data           jsonb       NOT NULL,
+    private        bytea,
+    hash_version   smallint    NOT NULL DEFAULT 1,
+    position       bigint      UNIQUE CHECK (position > 0),
+    hash           bytea       CHECK (octet_length(hash) = 32),
+    UNIQUE (stream, epoch, version),
+    CHECK ((position IS NULL) = (hash IS NULL))
+);
+
+COMMENT ON COLUMN journal.entry IS 'order of insertion; commits may come in another order, so no feed cursor';
+COMMENT ON COLUMN journal.position IS 'gap-free order of the feed, given by the sealer';
+COMMENT ON COLUMN journal.reason IS 'a coarse code, kept in clear; written reasons belong into private';
+COMMENT ON COLUMN journal.data IS 'what leaves: {"<aggregate>": full public state, "change": what happened}';
+COMMENT ON COLUMN journal.private IS 'what auditors need and subscribers must not see; encrypted under stream_key';
+
+-- What the sealer polls, and nothing else.
+CREATE INDEX journal_unsealed ON journal (entry) WHERE position IS NULL;
+
+-- The end of the chain. Its row lock makes sealing a thing one process does at a time.
+CREATE TABLE journal_head (
+    only_row  boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+    position  bigint      NOT NULL,
+    hash      bytea       NOT NULL,
+    sealed_at timestamptz
+);
+INSERT INTO journal_head (position, hash) VALUES (0, decode(repeat('00', 32), 'hex'));
+
+-- 1 until this database goes back in time; kept apart from the head, which changes all the time.
+CREATE TABLE journal_epoch (
+    only_row  boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+    epoch     integer     NOT NULL CHECK (epoch BETWEEN 1 AND 9999),
+    position  bigint      NOT NULL DEFAULT 0,
+    raised_at timestamptz,
+    reason    text
+);
+INSERT INTO journal_epoch (epoch) VALUES (1);
+COMMENT ON COLUMN journal_epoch.position IS 'where the sealed journal ended when the epoch was raised';
+
+-- One data key per stream, wrapped by the service's master key; NULL once erased, and it stays so.
+CREATE TABLE stream_key (
+    stream  uuid PRIMARY KEY,
+    wrapped bytea
+);
+
+-- Whoever follows the journal keeps its place here. A lease, not a session, makes a reader the only
+-- one: a process that is frozen would hold a session for ever.
+CREATE TABLE reader (
+    name       text        PRIMARY KEY,
+    position   bigint      NOT NULL DEFAULT 0,
+    cluster_id text,
+    holder     uuid,
+    lease_until timestamptz,
+    moved_at   timestamptz
+);
+
+CREATE FUNCTION journal_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the journal is append-only: % is refused', TG_OP USING ERRCODE = 'FJ001';
+END $$;
+
+-- Here and not as a CHECK, which sealing would pay for again: what holds of a row when it is written.
+CREATE FUNCTION journal_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.position IS NOT NULL OR NEW.hash IS NOT NULL THEN
+        RAISE EXCEPTION 'only the sealer gives positions' USING ERRCODE = 'FJ001';
+    END IF;
+    -- 256 KiB as it leaves; this text form has blanks, at most half as much again.
+    IF octet_length(NEW.data::text) > 393216 THEN
+        RAISE EXCEPTION 'more data than one event may carry' USING ERRCODE = 'FJ002';
+    END IF;
+    IF NEW.epoch <> (SELECT epoch FROM journal_epoch) THEN
+        RAISE EXCEPTION 'this database has entered another epoch' USING ERRCODE = 'FE001';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER journal_guards_inserts BEFORE INSERT ON journal
+    FOR EACH ROW EXECUTE FUNCTION journal_guard();
+CREATE TRIGGER journal_keeps_rows BEFORE DELETE OR TRUNCATE ON journal
+    FOR EACH STATEMENT EXECUTE FUNCTION journal_refuse();
+CREATE TRIGGER journal_keeps_facts
+    BEFORE UPDATE OF entry, id, stream_type, stream, epoch, version, type, occurred_at, actor, reason,
+        correlation_id, causation_id, traceparent, data, private, hash_version ON journal
+    FOR EACH ROW EXECUTE FUNCTION journal_refuse();
+CREATE TRIGGER journal_seals_once BEFORE UPDATE OF position, hash ON journal
+    FOR EACH ROW WHEN (OLD.position IS NOT NULL) EXECUTE FUNCTION journal_refuse();

@@ -1,0 +1,191 @@
+"""Sealing: giving journal rows their gap-free place in the feed and their link in the hash chain.
+
+Rows commit in another order than they were inserted, so nobody can follow the journal by `entry`.
+The sealer takes the rows that are visible and not yet sealed, in the order of `entry`, and numbers
+them. Whoever holds the lock on `journal_head` is the sealer; another one finds nothing to do.
+
+The row n+1 of a stream is written only after the row n was committed, and gets a higher `entry`; so
+whoever sees n+1 sees n, and a scan of everything unsealed keeps each stream in order.
+
+That scan has a trap. While any old snapshot is open in the database (a dump, a frozen client),
+index entries of rows sealed meanwhile cannot be cleared away, and every poll from the beginning
+walks over all of them: milliseconds become hundreds. So the quick scan starts a little below the
+highest entry sealed so far. A row far below, of a transaction that stayed open for long, is found
+by the scan of everything that runs once a second; and a quick scan that meets a row whose
+predecessor is still unsealed gives way to it, or the stream would be out of order.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from common.db.driver import transaction
+from common.db.faults import fault_of
+from common.journal.canonical import COLUMNS, chained
+from common.journal.wake import RECORDED, SEALED, Wake
+
+if TYPE_CHECKING:
+    from common.runtime import Runtime
+
+log = structlog.get_logger()
+
+BATCH = 2000
+BATCH_BYTES = 16 * 1024 * 1024
+POLL_SECONDS = 0.5
+FULL_SCAN_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+WINDOW = 10_000
+"""How far below the highest sealed entry the quick scan begins."""
+
+# What is unsealed changes too fast for the planner's statistics: left alone it may read and sort a
+# whole backlog for every batch.
+IN_INDEX_ORDER = ("enable_bitmapscan = off", "enable_seqscan = off", "enable_sort = off")
+
+HEAD = "SELECT position, hash FROM journal_head FOR UPDATE SKIP LOCKED"
+
+# The first row always comes; the running weight keeps a batch of the largest rows out of memory.
+UNSEALED = f"""
+SELECT * FROM (
+    SELECT page.*, sum(weight) OVER (ORDER BY entry ROWS UNBOUNDED PRECEDING) - weight AS before
+    FROM (
+        SELECT {COLUMNS}, pg_column_size(data) + coalesce(octet_length(private), 0) AS weight
+        FROM journal WHERE position IS NULL AND entry > $1 ORDER BY entry LIMIT $2
+    ) page
+) weighed WHERE before < $3 ORDER BY entry
+"""  # noqa: S608 - made of constants
+PREDECESSOR_UNSEALED = """
+SELECT EXISTS (
+    SELECT FROM unnest($1::uuid[], $2::integer[], $3::bigint[]) AS before (stream, epoch, version)
+    JOIN journal USING (stream, epoch, version)
+    WHERE journal.position IS NULL
+)
+"""
+SEAL = """
+UPDATE journal SET position = sealed.position, hash = sealed.hash
+FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS sealed (entry, position, hash)
+WHERE journal.entry = sealed.entry
+"""
+MOVE_HEAD = "UPDATE journal_head SET position = $1, hash = $2, sealed_at = clock_timestamp()"
+
+Row = Mapping[str, Any]
+
+
+class Sealer:
+    """Seals the journal of one database. Any number may run; one at a time works.
+
+    `frozen_seconds`: how long a sealer that stops in the middle of a batch can hold the others up.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        wake: Wake,
+        *,
+        frozen_seconds: float = 5.0,
+        window: int = WINDOW,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> None:
+        self._engine = engine
+        self._wake = wake
+        self._let_go = f"idle_in_transaction_session_timeout = {int(frozen_seconds * 1000)}"
+        self._window = window
+        self._batch_bytes = batch_bytes
+        self._highest = 0  # sealed by us; lower than the truth costs a longer scan, nothing else
+
+    @classmethod
+    def of(cls, runtime: "Runtime") -> "Sealer":
+        """The sealer of a running service."""
+        return cls(runtime.engine, runtime.wake)
+
+    async def seal_batch(self, limit: int = BATCH, *, everything: bool = True) -> int:
+        """Seal the next rows, at most `limit`, in one transaction. How many they were.
+
+        0: nothing to seal, or another sealer is at work. `everything=False` scans only from a
+        little below the highest entry sealed. Errors of the database pass through, and nothing is
+        sealed then.
+        """
+        async with transaction(self._engine, self._let_go, *IN_INDEX_ORDER) as driver:
+            head = await driver.fetchrow(HEAD)
+            if head is None:
+                return 0
+            rows = await self._unsealed(driver, limit, everything)
+            if not rows:
+                return 0
+            await _seal(driver, head["position"], head["hash"], rows)
+        self._highest = max(self._highest, rows[-1]["entry"])
+        self._wake.mark(SEALED)
+        return len(rows)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Seal whatever is recorded, within milliseconds, until `stop` is set."""
+        watch = self._wake.watch(RECORDED)
+        loop = asyncio.get_running_loop()
+        last_full = float("-inf")
+        pause = FIRST_PAUSE_SECONDS
+        while not stop.is_set():
+            try:
+                everything = loop.time() - last_full >= FULL_SCAN_SECONDS
+                if everything:
+                    last_full = loop.time()
+                if not await self.seal_batch(everything=everything):
+                    await watch.wait(POLL_SECONDS)
+                pause = FIRST_PAUSE_SECONDS
+            except Exception as error:
+                if fault_of(error) is None:
+                    log.exception("sealing_failed")
+                else:
+                    log.warning("sealing_interrupted", error=str(error))
+                await _rest(stop, pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _unsealed(self, driver: Any, limit: int, everything: bool) -> Sequence[Row]:
+        start = 0 if everything else max(0, self._highest - self._window)
+        rows: Sequence[Row] = await driver.fetch(UNSEALED, start, limit, self._batch_bytes)
+        if start and rows and await _follows_an_unsealed_row(driver, rows):
+            rows = await driver.fetch(UNSEALED, 0, limit, self._batch_bytes)
+        return rows
+
+
+async def _seal(driver: Any, position: int, previous: bytes, rows: Sequence[Row]) -> None:
+    hashes: list[bytes] = []
+    for row in rows:
+        previous = chained(previous, row)
+        hashes.append(previous)
+    entries = [row["entry"] for row in rows]
+    last = position + len(rows)
+    done = await driver.execute(SEAL, entries, list(range(position + 1, last + 1)), hashes)
+    if done != f"UPDATE {len(rows)}":
+        raise RuntimeError(f"sealing {len(rows)} rows changed others: {done}")
+    await driver.execute(MOVE_HEAD, last, previous)
+
+
+async def _follows_an_unsealed_row(driver: Any, rows: Sequence[Row]) -> bool:
+    """Whether some row's predecessor in its stream is neither sealed nor before it in `rows`.
+
+    The first row of a later epoch follows whatever came before: only a scan of everything tells.
+    """
+    here = {(row["stream"], row["epoch"], row["version"]) for row in rows}
+    if any(row["version"] == 1 and row["epoch"] > 1 for row in rows):
+        return True
+    before = [
+        (stream, epoch, version - 1)
+        for stream, epoch, version in here
+        if version > 1 and (stream, epoch, version - 1) not in here
+    ]
+    if not before:
+        return False
+    streams, epochs, versions = zip(*before, strict=True)
+    found: bool = await driver.fetchval(PREDECESSOR_UNSEALED, streams, epochs, versions)
+    return found
+
+
+async def _rest(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,1 @@
+"""Kafka: events out, mirrors in, and the development broker."""

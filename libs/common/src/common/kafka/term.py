@@ -1,0 +1,202 @@
+"""One term of a leading publisher: from the cursor onwards, batch by batch, until something breaks.
+
+It decides what goes into a transaction and when: rows in the order of the journal, watermarks
+behind them, the cursor after the commit. Who leads, and whether anything may be published at all,
+was decided before.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from common.aggregate import PARTITIONS
+from common.db.driver import borrowed
+from common.journal.reader import Reader, SealedRow
+from common.journal.wake import SEALED, Wake, Watch
+from common.kafka.cloudevents import CloudEvents, Record
+from common.kafka.metrics import PublisherMetrics
+from common.kafka.producers import Producers
+from common.kafka.republish import bury
+from common.kafka.watermarks import Watermark, look
+
+READER = "kafka"
+BATCH_BYTES = 8 * 1024 * 1024
+LARGEST_ROW_BYTES = 256 * 1024
+
+SETTLED_SECONDS = 0.25
+"""How soon after a burst has drained a watermark follows it."""
+
+POLL_SECONDS = 1.0
+BURIAL_SECONDS = 3_600.0
+ROWS_IN_ONE_GO = 250
+"""Rows turned into records before others on the event loop get a turn."""
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """What every term of one service's publisher has in common. Times are in seconds."""
+
+    service: str
+    topics: tuple[str, ...]
+    engine: AsyncEngine
+    reader: Reader
+    wake: Wake
+    events: CloudEvents
+    metrics: PublisherMetrics
+    batch_rows: int
+    lease_seconds: float
+    watermark_seconds: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows to publish together. `drained`: they were all there was."""
+
+    rows: list[SealedRow]
+    drained: bool
+
+
+class Term:
+    """The publishing of one leader, `holder` of the cursor that stands at `position`."""
+
+    def __init__(self, outlet: Outlet, producers: Producers, holder: UUID, position: int) -> None:
+        self._out = outlet
+        self._producers = producers
+        self._holder = holder
+        self._position = position
+        self._marked_at = float("-inf")
+        self._unmarked_since: float | None = None
+        self._bury_at = 0.0
+        self._moving: asyncio.Task[None] | None = None
+        self._ahead: asyncio.Task[Batch] | None = None
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Publish until `stop` is set; what is under way then is finished.
+
+        Raises LeadershipLostError, and whatever Kafka or the database raise.
+        """
+        watch = self._out.wake.watch(SEALED)
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                batch = await self._next()
+                if batch.rows or self._now() >= self._mark_at(batch.drained):
+                    await self._publish(batch)
+                elif not await self._bury():
+                    await self._idle(watch, stopping)
+            await self._moved()
+        finally:
+            for task in (stopping, self._ahead, self._moving):
+                if task is not None:
+                    task.cancel()
+
+    # --- a batch --------------------------------------------------------------------------------
+
+    async def _next(self) -> Batch:
+        """The rows after the position. The next ones are fetched while these are on their way."""
+        ahead, self._ahead = self._ahead, None
+        batch = await (ahead if ahead is not None else self._fetch(self._position))
+        if not batch.drained:
+            self._ahead = asyncio.create_task(self._fetch(batch.rows[-1].position))
+        return batch
+
+    async def _fetch(self, after: int) -> Batch:
+        limit = self._out.batch_rows
+        rows = await self._out.reader.fetch(after, limit, max_bytes=BATCH_BYTES)
+        weight = sum(len(row.data) for row in rows)
+        return Batch(rows, len(rows) < limit and weight < BATCH_BYTES - LARGEST_ROW_BYTES)
+
+    async def _publish(self, batch: Batch) -> None:
+        """One transaction. The cursor's move may overlap with the next one, but for its commit."""
+        position = batch.rows[-1].position if batch.rows else self._position
+        marks: list[tuple[int, Record]] = []
+        if self._now() >= self._mark_at(batch.drained):
+            marks = list(self._marks(await self._look(position)))
+        await self._producers.send(self._producers.pack(await self._records(batch.rows), marks))
+        await self._moved()
+        await self._producers.commit()
+        self._out.metrics.batches.inc()
+        self._out.metrics.events.inc(len(batch.rows))
+        if batch.rows:
+            self._moving = asyncio.create_task(self._move(self._position, position))
+            self._position = position
+        self._remember(marked=bool(marks), events=bool(batch.rows))
+        if batch.drained:
+            await self._moved()
+
+    async def _records(self, rows: list[SealedRow]) -> list[Record]:
+        records: list[Record] = []
+        for start in range(0, len(rows), ROWS_IN_ONE_GO):
+            records += map(self._out.events.record, rows[start : start + ROWS_IN_ONE_GO])
+            await asyncio.sleep(0)
+        return records
+
+    async def _move(self, start: int, to: int) -> None:
+        lease = self._out.lease_seconds
+        await self._out.reader.move(READER, self._holder, start, to, lease_seconds=lease)
+
+    async def _moved(self) -> None:
+        """Wait for the move under way. Raises LeadershipLostError when it was refused."""
+        moving, self._moving = self._moving, None
+        if moving is not None:
+            await moving
+
+    # --- watermarks -----------------------------------------------------------------------------
+
+    def _mark_at(self, drained: bool) -> float:
+        """When the next watermark is due, on the event loop's clock."""
+        due = self._marked_at + self._out.watermark_seconds
+        if drained and self._unmarked_since is not None:
+            due = min(due, self._unmarked_since + SETTLED_SECONDS)
+        return due
+
+    def _remember(self, *, marked: bool, events: bool) -> None:
+        if marked:
+            self._marked_at, self._unmarked_since = self._now(), None
+        elif events and self._unmarked_since is None:
+            self._unmarked_since = self._now()
+
+    async def _look(self, position: int) -> Watermark:
+        async with borrowed(self._out.engine) as driver:
+            seen = await look(driver, position)
+        self._out.metrics.lag.set(max(0, seen.head - position))
+        return seen.watermark
+
+    def _marks(self, watermark: Watermark) -> Iterator[tuple[int, Record]]:
+        for topic in self._out.topics:
+            for partition in range(PARTITIONS):
+                yield partition, watermark.record(self._out.service, topic, partition)
+
+    # --- when there is nothing to publish -------------------------------------------------------
+
+    async def _bury(self) -> bool:
+        """One step of the tombstones that are due. Whether there may be more."""
+        if self._now() < self._bury_at:
+            return False
+        more = await bury(
+            self._out.engine,
+            self._out.reader,
+            self._out.events,
+            self._producers,
+            holder=self._holder,
+            lease_seconds=self._out.lease_seconds,
+        )
+        if not more:
+            self._bury_at = self._now() + BURIAL_SECONDS
+        return more
+
+    async def _idle(self, watch: Watch, stopping: "asyncio.Task[bool]") -> None:
+        """Wait for a wake-up, the next watermark or the slow poll that catches a lost wake-up."""
+        pause = min(POLL_SECONDS, max(0.0, self._mark_at(drained=True) - self._now()))
+        woken = asyncio.create_task(watch.wait(pause))
+        try:
+            await asyncio.wait({woken, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,95 @@
+"""What an operator sets. Read once, from the environment, by a service's composition root.
+
+A service subclasses `CommonSettings` with its own prefix (`REGISTRY_DATABASE_URL`). Secrets have no
+default outside the development profile: a service that is not told whom to trust does not start.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings
+
+
+class Profile(StrEnum):
+    """`development` trusts a local issuer's key file; anything else needs a real issuer."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
+class CommonSettings(BaseSettings):
+    """Settings that every service has. Times are in seconds unless the name says otherwise."""
+
+    profile: Profile = Profile.PRODUCTION
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = Field("", description="where clients reach this service; event schemas resolve here")
+
+    database_url: SecretStr = Field(description="postgresql+asyncpg://…")
+    database_pool_size: int = Field(10, ge=1, le=100)
+    database_pool_timeout_seconds: float = Field(5.0, gt=0)
+    lock_timeout_seconds: float = Field(4.0, gt=0)
+    statement_timeout_seconds: float = Field(15.0, gt=0)
+    idle_in_transaction_timeout_seconds: float = Field(20.0, gt=0)
+
+    kafka_bootstrap_servers: str = Field(
+        validation_alias=AliasChoices("KAFKA_BOOTSTRAP_SERVERS"),
+        description="host:port,host:port",
+    )
+    kafka_security_protocol: str = "PLAINTEXT"
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: SecretStr = SecretStr("")
+    kafka_ca_file: Path | None = None
+    kafka_create_topics: bool = Field(
+        False, description="create missing topics (development); otherwise only verify them"
+    )
+    kafka_replication_factor: int = Field(
+        3, ge=1, description="replicas that a topic must have at least, where we only verify it"
+    )
+
+    issuer: str = Field("", description="the token issuer (iss); empty only in development")
+    audience: str = Field("", description="our name in a token's aud; the service's name if empty")
+    jwks_url: str = Field("", description="where the issuer publishes its keys")
+    dev_issuer_key_file: Path | None = Field(
+        None, description="development only: the local issuer's key, made when missing"
+    )
+
+    journal_key: SecretStr = Field(
+        SecretStr(""),
+        description="32 bytes, base64: wraps the keys of the journal's private parts",
+    )
+    watermark_seconds: float = Field(2.0, gt=0)
+    mirror_max_age_seconds: float = Field(60.0, gt=0, description="older mirrors close decisions")
+    clock_skew_seconds: float = Field(5.0, ge=0, description="how far clocks may disagree")
+    drain_seconds: float = Field(20.0, gt=0, description="how long a stop may take")
+    log_format: str = "json"
+    log_level: str = "INFO"
+
+    @property
+    def development(self) -> bool:
+        """Whether the explicit development profile is on."""
+        return self.profile is Profile.DEVELOPMENT
+
+    @model_validator(mode="after")
+    def _secure_by_default(self) -> "CommonSettings":
+        if self.development:
+            return self
+        missing = [
+            name
+            for name, value in (
+                ("ISSUER", self.issuer),
+                ("JWKS_URL", self.jwks_url),
+                ("JOURNAL_KEY", self.journal_key.get_secret_value()),
+            )
+            if not value
+        ]
+        if missing:
+            prefix = self.model_config.get("env_prefix", "")
+            names = ", ".join(prefix + name for name in missing)
+            raise ValueError(
+                f"set {names}; only {prefix}PROFILE=development starts without (never in production)"
+            )
+        if self.dev_issuer_key_file is not None:
+            raise ValueError("a development issuer is refused outside the development profile")
+        return self

@@ -1,0 +1,103 @@
+"""Logs as one JSON object per line, each with the trace of the request or event behind it.
+
+Everything goes through here, also what uvicorn, SQLAlchemy and aiokafka say. Tokens and secrets are
+struck out by name; bodies and headers are never logged.
+"""
+
+import logging
+import logging.config
+import re
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+from common.telemetry import traces
+
+_SECRET_NAME = re.compile(
+    r"authorization|token|secret|password|passwd|api_?key|cookie|private|journal_key", re.IGNORECASE
+)
+_SECRET_TEXT = re.compile(
+    r"(?i)\bbearer\s+\S+|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+)
+_STRUCK_OUT = "***"
+
+Event = MutableMapping[str, Any]
+
+
+def configure_logs(
+    service: str, level: str = "INFO", log_format: str = "json", stream: TextIO | None = None
+) -> None:
+    """Send every log line to `stream`, standard error unless named.
+
+    `log_format`: `json`, or `console` for people.
+    """
+
+    def name_service(logger: Any, method: str, event: Event) -> Event:
+        event["service"] = service
+        return event
+
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        name_service,
+        add_trace,
+    ]
+    if log_format == "json":
+        finish: list[Any] = [
+            structlog.processors.format_exc_info,
+            strike_out,
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+        ]
+    else:
+        finish = [strike_out, structlog.dev.ConsoleRenderer()]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *finish],
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    _quieten()
+
+
+def add_trace(logger: Any, method: str, event: Event) -> Event:
+    """Add `trace_id` while a request or reaction is at work."""
+    trace = traces.current.get()
+    if trace is not None:
+        event.setdefault("trace_id", trace.trace_id)
+    return event
+
+
+def strike_out(logger: Any, method: str, event: Event) -> Event:
+    """Replace what looks like a secret, by its name or by its form."""
+    for name, value in event.items():
+        if _SECRET_NAME.search(name):
+            event[name] = _STRUCK_OUT
+        elif isinstance(value, str):
+            event[name] = _SECRET_TEXT.sub(_STRUCK_OUT, value)
+    return event
+
+
+def _quieten() -> None:
+    """Libraries log through the root; the chatty ones only from a warning on."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    for name in ("uvicorn.access", "httpx", "httpcore", "aiokafka", "sqlalchemy.engine", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

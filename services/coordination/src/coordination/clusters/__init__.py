@@ -1,0 +1,1 @@
+"""Clusters: the global catalogue, and which of them are activated where."""

@@ -1,0 +1,46 @@
+"""Reading activated clusters."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from common.actor import EVERYWHERE
+from common.errors import NotFoundError
+from common.uow import UnitOfWork
+from coordination.clusters.rules import Cluster, ClusterStatus
+from coordination.clusters.tables import cluster_of, cluster_table
+
+
+async def cluster(uow: UnitOfWork, cluster_id: UUID) -> Cluster:
+    """One cluster. Raises NotFoundError, ForbiddenError (a country outside the actor's)."""
+    statement = select(cluster_table).where(cluster_table.c.id == cluster_id)
+    row = (await uow.db.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no cluster {cluster_id}.")
+    uow.actor.must_act_in(row.country)
+    return cluster_of(row)
+
+
+async def clusters(
+    uow: UnitOfWork,
+    *,
+    after: tuple[Any, ...] | None,
+    fetch: int,
+    country: str | None,
+    code: str | None,
+    status: ClusterStatus | None,
+    crisis_id: UUID | None,
+) -> list[Cluster]:
+    """Clusters that the actor may see, oldest first; at most `fetch` after the key `after`."""
+    table = cluster_table
+    statement = select(table).order_by(table.c.id).limit(fetch)
+    if EVERYWHERE not in uow.actor.countries:
+        statement = statement.where(table.c.country.in_(sorted(uow.actor.countries)))
+    wanted = {"country": country, "code": code, "status": status, "crisis_id": crisis_id}
+    for column, value in wanted.items():
+        if value is not None:
+            statement = statement.where(table.c[column] == value)
+    if after is not None:
+        statement = statement.where(table.c.id > after[0])
+    return [cluster_of(row) for row in await uow.db.execute(statement)]

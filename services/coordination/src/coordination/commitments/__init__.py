@@ -1,0 +1,1 @@
+"""Minimum commitments: what every member of a cluster signs up to, by version."""

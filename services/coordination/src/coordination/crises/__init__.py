@@ -1,0 +1,1 @@
+"""Crises: the event that clusters answer, with its GLIDE number, onset and countries."""

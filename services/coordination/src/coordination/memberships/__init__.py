@@ -1,0 +1,1 @@
+"""Memberships: which partner sits in which cluster, in what role, and since when."""

@@ -1,0 +1,12 @@
+"""${message}"""
+
+from alembic import op
+
+revision = "${up_revision}"
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    """Works while the previous release still runs."""
+    op.execute("""
+    """)

@@ -1,0 +1,13 @@
+"""`python -m disbursement`: the service's command line."""
+
+from common.cli import main as command_line
+from disbursement.service import SERVICE
+
+
+def main() -> None:
+    """Run the command line."""
+    command_line(SERVICE)
+
+
+if __name__ == "__main__":
+    main()

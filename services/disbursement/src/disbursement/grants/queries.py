@@ -1,0 +1,45 @@
+"""Reading grants."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+
+from common.uow import UnitOfWork
+from disbursement.grants.commands import permitted
+from disbursement.grants.rules import Grant, Source
+from disbursement.grants.tables import funding_grant
+from disbursement.reach import within_reach
+
+
+async def grant_by_id(uow: UnitOfWork, grant_id: UUID) -> Grant:
+    """The grant. Raises NotFoundError, ForbiddenError for another country's."""
+    found = await uow.db.execute(select(funding_grant).where(funding_grant.c.id == grant_id))
+    return permitted(uow, found.one_or_none())
+
+
+async def grants(
+    uow: UnitOfWork,
+    *,
+    after: UUID | None,
+    limit: int,
+    country: str | None = None,
+    source: Source | None = None,
+    code: str | None = None,
+) -> Sequence[Grant]:
+    """Up to `limit` grants in the reader's reach, oldest first, after the one with that id.
+
+    `code`: a project or application code, which several grants may share.
+    """
+    grant = funding_grant.c
+    statement = within_reach(select(funding_grant), funding_grant, uow.actor)
+    statement = statement.order_by(grant.id).limit(limit)
+    if after is not None:
+        statement = statement.where(grant.id > after)
+    if country is not None:
+        statement = statement.where(grant.country == country)
+    if source is not None:
+        statement = statement.where(grant.source == source.value)
+    if code is not None:
+        statement = statement.where((grant.project_code == code) | (grant.application_code == code))
+    return [Grant.of(row) for row in await uow.db.execute(statement)]

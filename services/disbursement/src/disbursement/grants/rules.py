@@ -1,0 +1,210 @@
+"""What a grant is: its source, its chain of funders, its deadline, and what may be received of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from common.errors import Place
+from common.money import Money
+from disbursement.errors import BeyondGrantError, ChainError, CodeMismatchError, DatesError
+from disbursement.grants.codes import CerfCodes, Window
+from disbursement.terms import Term, TermName, months_after, term
+
+
+class Source(StrEnum):
+    """Who entrusts the money to us."""
+
+    CERF = "cerf"
+    DONOR = "donor"
+    POOLED_FUND = "pooled_fund"
+
+
+class FunderRole(StrEnum):
+    """What an organisation above us in the chain is."""
+
+    DONOR = "donor"
+    FUND = "fund"
+    INTERMEDIARY = "intermediary"
+
+
+@dataclass(frozen=True)
+class Funder:
+    """One organisation that the money came through before it reached us."""
+
+    role: FunderRole
+    name: str
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """The day by which the money must be spent, and whose rule says so."""
+
+    ends_on: date
+    source: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A grant as it stands. `funders` lead from the first donor down to whoever paid us."""
+
+    id: UUID
+    sequence: str
+    source: Source
+    cerf_window: Window | None
+    code_text: str | None
+    project_code: str | None
+    application_code: str | None
+    title: str
+    country: str
+    emergency: str | None
+    amount: Money
+    funders: tuple[Funder, ...]
+    approved_on: date | None
+    disbursed_on: date | None
+    ends_on: date | None
+    ends_source: str | None
+
+    @classmethod
+    def of(cls, row: Any) -> "Grant":
+        """From a row of the table."""
+        return cls(
+            id=row.id,
+            sequence=row.sequence,
+            source=Source(row.source),
+            cerf_window=None if row.cerf_window is None else Window(row.cerf_window),
+            code_text=row.code_text,
+            project_code=row.project_code,
+            application_code=row.application_code,
+            title=row.title,
+            country=row.country,
+            emergency=row.emergency,
+            amount=Money(row.amount, row.currency),
+            funders=tuple(Funder(FunderRole(each["role"]), each["name"]) for each in row.funders),
+            approved_on=row.approved_on,
+            disbursed_on=row.disbursed_on,
+            ends_on=row.ends_on,
+            ends_source=row.ends_source,
+        )
+
+
+_USUAL_CHAIN = {
+    Source.CERF: (Funder(FunderRole.DONOR, "Donors to CERF"), Funder(FunderRole.FUND, "CERF")),
+    Source.POOLED_FUND: (
+        Funder(FunderRole.DONOR, "Donors to the pooled fund"),
+        Funder(FunderRole.FUND, "Pooled fund"),
+    ),
+    Source.DONOR: (Funder(FunderRole.DONOR, "Donor"),),
+}
+
+
+def funding_chain(source: Source, funders: Sequence[Funder]) -> tuple[Funder, ...]:
+    """The chain of a grant, or the usual one of its source when none is given.
+
+    Raises ChainError unless it starts with a donor, has at most one fund, and a fund exactly where
+    the source is one.
+    """
+    chain = tuple(funders) or _USUAL_CHAIN[source]
+    funds = [funder for funder in chain if funder.role is FunderRole.FUND]
+    trouble = None
+    if chain[0].role is not FunderRole.DONOR:
+        trouble = "it starts with the donor whose money it is"
+    elif len(funds) > 1:
+        trouble = "one fund at most"
+    elif bool(funds) != (source is not Source.DONOR):
+        trouble = "a fund stands in it exactly when the source is CERF or a pooled fund"
+    if trouble:
+        raise ChainError(
+            f"The funders do not lead from a donor to us: {trouble}.",
+            places=[Place("/funders", trouble, "funding_chain")],
+        )
+    return chain
+
+
+def cerf_window(source: Source, given: Window | None, codes: CerfCodes) -> Window | None:
+    """The window of a grant; read from its code when not given, and None when CERF is not the
+    source.
+
+    Raises CodeMismatchError when code and window contradict each other, or a CERF grant has
+    neither.
+    """
+    if source is not Source.CERF:
+        if given is not None:
+            raise CodeMismatchError(
+                "Only a CERF grant has a window.",
+                places=[Place("/cerf_window", "leave it out", "code_mismatch")],
+            )
+        return None
+    window = given or codes.window
+    if window is None:
+        raise CodeMismatchError(
+            "The code does not tell CERF's window; give rapid_response or underfunded_emergencies.",
+            places=[Place("/cerf_window", "give the window", "code_mismatch")],
+        )
+    if codes.window not in (None, window):
+        raise CodeMismatchError(
+            f"The code belongs to {codes.window}, not to {window}.",
+            places=[Place("/cerf_window", f"the code says {codes.window}", "code_mismatch")],
+        )
+    return window
+
+
+def deadline(
+    window: Window | None,
+    disbursed_on: date | None,
+    agreed: date | None,
+    terms: Iterable[Term],
+) -> Deadline | None:
+    """By when the money must be spent: as agreed in writing, else by the window's rule, else open.
+
+    Rapid Response counts months from the fund's payment to the agency; Underfunded Emergencies sets
+    each round's own date, which is given. Raises UnknownTermError when no rule is configured.
+    """
+    if agreed is not None:
+        return Deadline(agreed, "letter of agreement")
+    if window is Window.RAPID_RESPONSE and disbursed_on is not None:
+        months = term(terms, TermName.RAPID_RESPONSE_MONTHS, disbursed_on)
+        return Deadline(months_after(disbursed_on, months.value), months.source)
+    return None
+
+
+def must_be_in_order(approved_on: date | None, disbursed_on: date | None, today: date) -> None:
+    """Raises DatesError for dates in the future or money paid before it was granted."""
+    for pointer, day in (("/approved_on", approved_on), ("/disbursed_on", disbursed_on)):
+        must_not_be_ahead(day, today, pointer=pointer)
+    if approved_on and disbursed_on and disbursed_on < approved_on:
+        raise DatesError(
+            "The fund cannot have paid before it approved the grant.",
+            places=[Place("/disbursed_on", "not before approved_on", "dates")],
+        )
+
+
+def must_not_be_ahead(day: date | None, today: date, *, pointer: str) -> None:
+    """Raises DatesError when `day` is after today: what has happened cannot lie ahead."""
+    if day is not None and day > today:
+        raise DatesError(
+            f"{day.isoformat()} is in the future.",
+            places=[Place(pointer, "give the day on which it happened", "dates")],
+        )
+
+
+def must_fit(receipt: Money, received: Money, granted: Money) -> None:
+    """Raises BeyondGrantError when more would have been received than was granted."""
+    if granted < received + receipt:
+        raise BeyondGrantError(
+            f"{received} of {granted} has been received; {receipt} more would go beyond the grant.",
+            left=str((granted - received).amount),
+        )
+
+
+def layers_from(chain: Sequence[Funder], role: FunderRole, *, below: int = 0) -> int | None:
+    """How many organisations stand between `role` and the one that does the work; None without
+    `role`.
+
+    We are one of them: donor → CERF → IOM → partner is 1 layer from the fund and 2 from the donor.
+    `below` counts further ones, between our partner and whoever it passes money to.
+    """
+    places = [index for index, funder in enumerate(chain) if funder.role is role]
+    return len(chain) - places[0] + below if places else None

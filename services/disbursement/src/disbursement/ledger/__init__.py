@@ -1,0 +1,1 @@
+"""Double entry: where every coin of every grant is, and how it came there."""

@@ -1,0 +1,1 @@
+"""What we know of other services' things, kept from their events and never asked for."""

@@ -1,0 +1,131 @@
+"""Letting money out, and recording what became of it."""
+
+from uuid import UUID
+
+from common.errors import IllegalMoveError
+from common.http import Key, Reply, Routes
+from common.sequence import Sequence
+from common.uow import UnitOfWork
+from disbursement.errors import (
+    AgreementNotActiveError,
+    AlreadyConfirmedError,
+    DatesError,
+    EvidenceError,
+    FourEyesError,
+    NotCoveredError,
+    PartnerIneligibleError,
+    PartnerStateTooOldError,
+    PartnerUnknownError,
+    PayloadChangedError,
+    TrancheTooEarlyError,
+)
+from disbursement.payments import commands
+from disbursement.payments.api.views import EvidenceInput, PaymentView, ReceiptConfirmation
+from disbursement.payments.rules import Payment
+
+RELEASE = "disbursement.payments.release"
+EVIDENCE = "disbursement.payments.evidence"
+CONFIRM = "disbursement.payments.confirm"
+
+routes = Routes(tag="payments")
+
+_CHECKED = (
+    IllegalMoveError,
+    PartnerStateTooOldError,
+    PartnerUnknownError,
+    PartnerIneligibleError,
+    AgreementNotActiveError,
+    TrancheTooEarlyError,
+    PayloadChangedError,
+    NotCoveredError,
+)
+
+
+@routes.command(
+    "POST",
+    "/payments/{payment_id}/release",
+    scope=RELEASE,
+    key=Key.REQUIRED,
+    match=True,
+    refuses=_CHECKED,
+)
+async def release_payment(
+    uow: UnitOfWork, payment_id: UUID, expected: Sequence
+) -> Reply[PaymentView]:
+    """Release an approved payment: its money is in transit from now on.
+
+    Checked again, under lock: the partner is eligible now, by a state of it that is fresh enough;
+    the agreement is active; earlier tranches are settled; what stands there is what was approved.
+    On a state that is too old nothing moves, and the same request succeeds once it is fresh.
+    """
+    return _reply(await commands.release_payment(uow, payment_id, expected=expected))
+
+
+@routes.command(
+    "POST",
+    "/payments/{payment_id}/send",
+    scope=RELEASE,
+    key=Key.REQUIRED,
+    match=True,
+    refuses=_CHECKED,
+)
+async def send_payment(uow: UnitOfWork, payment_id: UUID, expected: Sequence) -> Reply[PaymentView]:
+    """Hand over the instruction of a released payment.
+
+    Everything is checked once more. The instruction, its id and its exact bytes are committed
+    before anything leaves, and a payment is never sent twice.
+    """
+    return _reply(await commands.send_payment(uow, payment_id, expected=expected))
+
+
+@routes.command(
+    "POST",
+    "/payments/{payment_id}/evidence",
+    scope=EVIDENCE,
+    key=Key.REQUIRED,
+    refuses=(IllegalMoveError, EvidenceError, DatesError),
+)
+async def record_payment_evidence(
+    uow: UnitOfWork, payment_id: UUID, body: EvidenceInput
+) -> Reply[PaymentView]:
+    """Record what became of a payment.
+
+    `failed` takes the bank's own word and its reason code; a statement that lacks the booking
+    proves nothing. Evidence on an unknown payment waits for a second person, and its money stays in
+    transit.
+    """
+    return _reply(await commands.record_evidence(uow, payment_id, body.evidence()))
+
+
+@routes.command(
+    "POST",
+    "/payments/{payment_id}/evidence/{evidence_id}/confirm",
+    scope=EVIDENCE,
+    key=Key.REQUIRED,
+    refuses=(IllegalMoveError, FourEyesError, AlreadyConfirmedError, EvidenceError),
+)
+async def confirm_payment_evidence(
+    uow: UnitOfWork, payment_id: UUID, evidence_id: UUID
+) -> Reply[PaymentView]:
+    """Close an unknown payment by evidence that another person recorded."""
+    return _reply(await commands.confirm_evidence(uow, payment_id, evidence_id))
+
+
+@routes.command(
+    "POST",
+    "/payments/{payment_id}/confirm",
+    scope=CONFIRM,
+    refuses=(IllegalMoveError, AlreadyConfirmedError, DatesError),
+)
+async def confirm_payment(
+    uow: UnitOfWork, payment_id: UUID, body: ReceiptConfirmation
+) -> Reply[PaymentView]:
+    """Confirm, as the recipient, that the money arrived.
+
+    A word beside the bank's evidence; it moves nothing in the ledger.
+    """
+    return _reply(await commands.confirm_receipt(uow, payment_id, body.confirmed_on))
+
+
+def _reply(payment: Payment) -> Reply[PaymentView]:
+    return Reply.ok(PaymentView.view(payment), sequence=payment.sequence)

@@ -1,0 +1,123 @@
+"""Letting money out: release, and then send. Everything is checked at both, under lock, by the
+state now.
+
+That a payment was fine when it was approved, or released a minute ago, proves nothing.
+"""
+
+import json
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from common.mirrors.age import Stale, mirror_age
+from common.sequence import Sequence
+from common.states import move
+from common.uow import UnitOfWork
+from disbursement.agreements.rules import must_be_active
+from disbursement.approvals.rules import must_be_the_same
+from disbursement.errors import PartnerStateTooOldError
+from disbursement.ledger.commands import post
+from disbursement.ledger.rules import MovementKind
+from disbursement.mirrors.partners import PARTNERS, must_be_payable, partner_for_share
+from disbursement.payments import rules
+from disbursement.payments.commands.store import (
+    agreement_status,
+    change,
+    parties_of,
+    payment_for_update,
+)
+from disbursement.payments.events import Released, Sent
+from disbursement.payments.rules import TRANSITIONS, Payment, PaymentStatus
+from disbursement.payments.tables import payment_instruction, payment_table
+from disbursement.policy import NextTranche, Policy
+
+_TOO_OLD = {
+    Stale.NEVER_HEARD: "The registry's partners have not all been heard of yet",
+    Stale.TOO_OLD: "What we know of partners is {age} s old, and money may rest on {bound:g} s at most",
+    Stale.CLOCK_SKEW: "The registry's clock is ahead of ours, so the age of what we know cannot be told",
+}
+
+
+async def release_payment(
+    uow: UnitOfWork, payment_id: UUID, *, expected: Sequence | None = None
+) -> Payment:
+    """Put an approved payment's money in transit.
+
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, PartnerStateError
+    (its state too old, unknown, or ineligible), AgreementNotActiveError, TrancheTooEarlyError,
+    PayloadChangedError, NotCoveredError.
+    """
+    payment = await _ready(uow, payment_id, PaymentStatus.RELEASED, expected)
+    changed = await change(
+        uow, payment, Released(), status=PaymentStatus.RELEASED, released_at=uow.now
+    )
+    await post(uow, payment.moves(MovementKind.RELEASED))
+    return changed
+
+
+async def send_payment(
+    uow: UnitOfWork, payment_id: UUID, *, expected: Sequence | None = None
+) -> Payment:
+    """Commit the instruction, its id and its exact bytes, before anything leaves.
+
+    Raises what `release_payment` raises. Once sent, the payment is never sent again.
+    """
+    payment = await _ready(uow, payment_id, PaymentStatus.SENT, expected)
+    message_id = rules.message_id(payment_id)
+    facts = json.loads(rules.payload_of(payment))
+    content = json.dumps({"message_id": message_id, **facts}, sort_keys=True, separators=(",", ":"))
+    await uow.db.execute(
+        insert(payment_instruction).values(
+            payment_id=payment_id,
+            message_id=message_id,
+            payload_hash=payment.payload_hash,
+            content=content.encode("ascii"),
+            handed_over_at=uow.now,
+            handed_over_by=uow.actor.subject,
+        )
+    )
+    return await change(uow, payment, Sent(), status=PaymentStatus.SENT, sent_at=uow.now)
+
+
+async def _ready(
+    uow: UnitOfWork, payment_id: UUID, target: PaymentStatus, expected: Sequence | None
+) -> Payment:
+    """The payment, locked after its partner and agreement, with everything true that money needs."""
+    policy: Policy = uow.policy
+    parties = await parties_of(uow, payment_id)
+    partner = await partner_for_share(uow, parties.partner_id)
+    agreement = await agreement_status(uow, parties.agreement_id)
+    payment = await payment_for_update(uow, payment_id, expected)
+    move(TRANSITIONS, payment.status, target, noun="payment")
+    # Read after the partner is locked: no newer state of it can be applied beside a watermark we
+    # count on.
+    await _must_be_fresh(uow, policy)
+    must_be_payable(partner, uow.now.date())
+    must_be_active(agreement)
+    must_be_the_same(rules.hash_of(rules.payload_of(payment)), payment.payload_hash)
+    if policy.next_tranche is NextTranche.WHEN_EARLIER_SETTLED and payment.tranche > 1:
+        rules.must_be_next(payment.tranche, await _settled_tranches(uow, payment.agreement_id))
+    return payment
+
+
+async def _must_be_fresh(uow: UnitOfWork, policy: Policy) -> None:
+    bound = policy.partner_max_age_seconds
+    age = await mirror_age(uow, PARTNERS, skew_seconds=policy.clock_skew_seconds)
+    problem = age.problem(bound)
+    if problem is not None:
+        seconds = None if age.seconds is None else format(age.seconds.quantize(1), "f")
+        raise PartnerStateTooOldError(
+            f"{_TOO_OLD[problem].format(age=seconds, bound=bound)}. Nothing was moved; try again shortly.",
+            problem=problem.value,
+            age_seconds=seconds,
+            bound_seconds=bound,
+        )
+
+
+async def _settled_tranches(uow: UnitOfWork, agreement_id: UUID) -> frozenset[int]:
+    """Stable while the agreement is locked: outcomes are recorded under that lock."""
+    statement = select(payment_table.c.tranche).where(
+        payment_table.c.agreement_id == agreement_id,
+        payment_table.c.status == PaymentStatus.SETTLED.value,
+    )
+    return frozenset((await uow.db.scalars(statement)).all())

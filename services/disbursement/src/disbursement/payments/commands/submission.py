@@ -1,0 +1,250 @@
+"""Submitting a payment of one tranche, revising it, and submitting it again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from common.db.faults import constraint_of
+from common.errors import NotFoundError
+from common.money import Money
+from common.sequence import Sequence
+from common.states import move
+from common.uow import UnitOfWork
+from disbursement.agreements.rules import AgreementStatus, must_be_active
+from disbursement.agreements.tables import agreement_table
+from disbursement.amounts import must_be_in
+from disbursement.approvals.rules import Requirement, requirement
+from disbursement.approvals.tables import payment_submission
+from disbursement.errors import RevisionNeededError, TrancheTakenError
+from disbursement.ledger.commands import post
+from disbursement.ledger.rules import MovementKind
+from disbursement.locks import Lock
+from disbursement.mirrors.partners import Partner, must_be_payable, partner_for_share
+from disbursement.payments import rules, statements
+from disbursement.payments.commands.store import (
+    agreement_status,
+    change,
+    parties_of,
+    payment_for_update,
+)
+from disbursement.payments.events import PAYMENT, PaymentState, Revised, Submitted
+from disbursement.payments.rules import TRANSITIONS, AccountReference, Payment, PaymentStatus
+from disbursement.payments.tables import payment_revision
+from disbursement.policy import Policy
+
+ONE_PER_TRANCHE = "payment_one_per_tranche"
+
+
+@dataclass(frozen=True)
+class NewPayment:
+    """A payment of one tranche, whole. `account` is a reference only."""
+
+    agreement_id: UUID
+    tranche: int
+    amount: Money
+    account: AccountReference | None = None
+
+
+async def submit_payment(uow: UnitOfWork, new: NewPayment) -> Payment:
+    """Earmark a tranche's money and hand the payment to the approvers.
+
+    Raises NotFoundError, ForbiddenError, PartnerStateError, AgreementNotActiveError,
+    CurrencyMismatchError, TrancheMismatchError, TrancheTakenError, NotCoveredError.
+    """
+    uow.locks(Lock.MIRROR)
+    seen = await uow.driver.fetchrow(statements.PARTNER_OF_AGREEMENT, new.agreement_id)
+    uow.locks(Lock.AGREEMENT)
+    agreement = await uow.driver.fetchrow(
+        statements.AGREEMENT_WITH_TRANCHE, new.agreement_id, new.tranche
+    )
+    if agreement is None:
+        raise await _nothing_to_pay(uow, new)
+    uow.actor.must_act_in(agreement["country"])
+    must_be_active(AgreementStatus(agreement["status"]))
+    must_be_in(new.amount.currency, agreement["currency"], whose="agreement")
+    tranche = Money(agreement["tranche_amount"], agreement["currency"])
+    rules.must_be_whole(new.amount, tranche, new.tranche)
+    must_be_payable(Partner.of(seen) if seen else None, uow.now.date())
+
+    required = _requirement(uow, new.amount)
+    payment = _first_revision(uow, new, agreement, required)
+    await _insert(uow, payment, required)
+    await post(uow, payment.moves(MovementKind.SUBMITTED))
+    await uow.record(
+        PAYMENT,
+        payment.id,
+        Sequence.parse(payment.sequence),
+        Submitted(),
+        PaymentState.of(payment),
+    )
+    return payment
+
+
+async def revise_payment(
+    uow: UnitOfWork,
+    payment_id: UUID,
+    account: AccountReference | None,
+    *,
+    expected: Sequence | None = None,
+) -> Payment:
+    """Write a new revision, back in draft: every approval so far is void and the money is free
+    again.
+
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError.
+    """
+    payment = await payment_for_update(uow, payment_id, expected)
+    freed = rules.reopen(payment.status)
+    revised = replace(payment, account=account, revision=payment.revision + 1)
+    payload_hash = rules.hash_of(rules.payload_of(revised))
+    await uow.db.execute(
+        insert(payment_revision).values(
+            payment_id=payment_id,
+            revision=revised.revision,
+            author=uow.actor.subject,
+            made_at=uow.now,
+            payload_hash=payload_hash,
+            account_id=account and account.id,
+            account_version=account and account.version,
+        )
+    )
+    changed = await change(
+        uow,
+        payment,
+        Revised(),
+        status=PaymentStatus.DRAFT,
+        account=account,
+        revision=revised.revision,
+        payload_hash=payload_hash,
+        approvals_given=0,
+    )
+    if freed is not None:
+        await post(uow, payment.moves(freed))
+    return changed
+
+
+async def resubmit_payment(
+    uow: UnitOfWork, payment_id: UUID, *, expected: Sequence | None = None
+) -> Payment:
+    """Hand a draft to the approvers again; how many it takes is taken from the policy anew.
+
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, RevisionNeededError,
+    PartnerStateError, AgreementNotActiveError, NotCoveredError.
+    """
+    parties = await parties_of(uow, payment_id)
+    partner = await partner_for_share(uow, parties.partner_id)
+    agreement = await agreement_status(uow, parties.agreement_id)
+    payment = await payment_for_update(uow, payment_id, expected)
+    status = move(TRANSITIONS, payment.status, PaymentStatus.SUBMITTED, noun="payment")
+    must_be_active(agreement)
+    must_be_payable(partner, uow.now.date())
+    required = _requirement(uow, payment.amount)
+    await _record_submission(uow, payment, required)
+    changed = await change(
+        uow,
+        payment,
+        Submitted(),
+        status=status,
+        submitted_at=uow.now,
+        approvals_required=required.required,
+        approvals_given=0,
+    )
+    await post(uow, payment.moves(MovementKind.SUBMITTED))
+    return changed
+
+
+def _requirement(uow: UnitOfWork, amount: Money) -> Requirement:
+    policy: Policy = uow.policy
+    return requirement(policy.bands, policy.band_currency, amount)
+
+
+def _first_revision(
+    uow: UnitOfWork, new: NewPayment, agreement: Mapping[str, Any], required: Requirement
+) -> Payment:
+    payload = rules.payload(
+        partner_id=agreement["partner_id"],
+        agreement_id=new.agreement_id,
+        tranche=new.tranche,
+        amount=new.amount,
+        account=new.account,
+        revision=1,
+    )
+    return Payment(
+        id=uow.ids.new(),
+        sequence=str(uow.after(None)),
+        agreement_id=new.agreement_id,
+        tranche=new.tranche,
+        grant_id=agreement["grant_id"],
+        partner_id=agreement["partner_id"],
+        country=agreement["country"],
+        amount=new.amount,
+        status=PaymentStatus.SUBMITTED,
+        held_from=None,
+        revision=1,
+        payload_hash=rules.hash_of(payload),
+        account=new.account,
+        approvals_required=required.required,
+        approvals_given=0,
+        submitted_at=uow.now,
+    )
+
+
+async def _insert(uow: UnitOfWork, payment: Payment, required: Requirement) -> None:
+    try:
+        await uow.driver.execute(
+            statements.INSERT_PAYMENT,
+            payment.id,
+            payment.sequence,
+            payment.agreement_id,
+            payment.tranche,
+            payment.grant_id,
+            payment.partner_id,
+            payment.country,
+            payment.amount.amount,
+            payment.amount.currency,
+            payment.payload_hash,
+            payment.account and payment.account.id,
+            payment.account and payment.account.version,
+            required.required,
+            uow.now,
+            uow.actor.subject,
+            list(required.roles),
+        )
+    except Exception as error:
+        if constraint_of(error) != ONE_PER_TRANCHE:
+            raise
+        raise TrancheTakenError(
+            f"Tranche {payment.tranche} has a payment already; another one is possible only after "
+            "that failed or was returned.",
+            tranche=payment.tranche,
+        ) from error
+
+
+async def _record_submission(uow: UnitOfWork, payment: Payment, required: Requirement) -> None:
+    known = select(payment_submission.c.revision).where(
+        payment_submission.c.payment_id == payment.id,
+        payment_submission.c.revision == payment.revision,
+    )
+    if await uow.db.scalar(known) is not None:
+        raise RevisionNeededError(
+            "This revision was rejected; revise the payment before you submit it again."
+        )
+    await uow.db.execute(
+        insert(payment_submission).values(
+            payment_id=payment.id,
+            revision=payment.revision,
+            submitter=uow.actor.subject,
+            submitted_at=uow.now,
+            approvals_required=required.required,
+            approver_roles=list(required.roles),
+        )
+    )
+
+
+async def _nothing_to_pay(uow: UnitOfWork, new: NewPayment) -> NotFoundError:
+    known = select(agreement_table.c.id).where(agreement_table.c.id == new.agreement_id)
+    if await uow.db.scalar(known) is None:
+        return NotFoundError("There is no such agreement.")
+    return NotFoundError(f"The agreement has no tranche {new.tranche}.", tranche=new.tranche)

@@ -1,0 +1,23 @@
+"""What a reader may see of a list: its own countries, and on a partner-bound token only that
+partner.
+"""
+
+from typing import TypeVar
+
+from sqlalchemy import Select, Table
+
+from common.actor import EVERYWHERE, Actor
+
+
+S = TypeVar("S", bound="Select[*tuple[object, ...]]")
+
+
+def within_reach(statement: S, table: Table, actor: Actor) -> S:
+    """`statement` on `table` (with `country`, and `partner_id` where it has partners), narrowed to
+    `actor`.
+    """
+    if EVERYWHERE not in actor.countries:
+        statement = statement.where(table.c.country.in_(sorted(actor.countries)))
+    if actor.partner is not None and "partner_id" in table.c:
+        statement = statement.where(table.c.partner_id == actor.partner)
+    return statement

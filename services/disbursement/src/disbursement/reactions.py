@@ -1,0 +1,30 @@
+"""What we do when another service's state has changed.
+
+registry.partner.v1 → partners → hold the partner's payments, or let them go on
+"""
+
+from uuid import UUID
+
+from common.mirrors.mirror import Outcome, Reaction
+from common.uow import UnitOfWork
+from disbursement.mirrors.partners import PARTNERS, partner_for_share
+from disbursement.payments.commands import hold_payments_of_partner, lift_ineligibility
+
+
+async def follow_eligibility(uow: UnitOfWork, partner_id: UUID, fresh: bool) -> Outcome:
+    """Hold at once what a partner that is not eligible now has under way; lift that only when
+    fresh.
+    """
+    partner = await partner_for_share(uow, partner_id)
+    if partner is None or partner.not_payable(uow.now.date()) is not None:
+        await hold_payments_of_partner(uow, partner_id)
+        return Outcome.DONE
+    if not fresh:
+        return Outcome.WAIT
+    await lift_ineligibility(uow, partner_id)
+    return Outcome.DONE
+
+
+REACTIONS = (
+    Reaction(name="payments_follow_eligibility", mirror=PARTNERS, react=follow_eligibility),
+)

@@ -1,0 +1,1 @@
+"""Entering many partners from a file of organisations, all of them or none."""

@@ -1,0 +1,1 @@
+"""At which cluster tables a partner sits, as coordination tells us."""

@@ -1,0 +1,1 @@
+"""What we keep of other services' aggregates, from their events."""

@@ -1,0 +1,25 @@
+"""A database with the journal in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from common.uow import UnitsOfWork
+from journal_kit import create_tables, engine_on, units_on
+
+
+@pytest.fixture
+async def engine(scratch_database: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on a database that has the journal and the table of THING."""
+    async with engine_on(scratch_database) as engine:
+        await create_tables(engine)
+        yield engine
+
+
+@pytest.fixture
+def units(engine: AsyncEngine) -> UnitsOfWork:
+    """Units of work on `engine`, at noon."""
+    return units_on(engine)

@@ -1,0 +1,465 @@
+"""Following a real topic: nothing is skipped, whatever happens to brokers, databases and consumers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+from mirror_kit import (
+    A,
+    B,
+    Said,
+    broken,
+    event,
+    ids,
+    nothing,
+    parked,
+    row,
+    seq,
+    standing,
+    thing_mirror,
+    watermark,
+)
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from common.aggregate import PARTITIONS
+from common.clock import SystemClock
+from common.db.driver import borrowed
+from common.db.engine import create_engine
+from common.journal.wake import DUE, Wake
+from common.kafka.embedded import EmbeddedKafka
+from common.kafka.producers import partition_of
+from common.mirrors.age import mirror_age
+from common.mirrors.follow import Follower
+from common.mirrors.metrics import FollowerMetrics
+from common.mirrors.mirror import Reaction
+from common.settings import CommonSettings, Profile
+
+
+HURTS_THE_BROKER = pytest.mark.timeout(180)
+"""A broker of the test's own is started, and often started again: seconds, but many on a busy machine."""
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until it holds; the test's own time limit ends a wait in vain."""
+    while not await holds():
+        await asyncio.sleep(0.05)
+
+
+@dataclass
+class Scene:
+    """One topic of one broker, one database, and as many followers as a test starts."""
+
+    broker: EmbeddedKafka
+    engine: AsyncEngine
+    url: str
+    name: str
+    tasks: list[tuple[asyncio.Task[None], asyncio.Event]] = field(default_factory=list)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    @property
+    def topic(self) -> str:
+        return f"{self.name}.thing.v1"
+
+    @property
+    def settings(self) -> CommonSettings:
+        return CommonSettings(
+            profile=Profile.DEVELOPMENT,
+            database_url=self.url,
+            KAFKA_BOOTSTRAP_SERVERS=self.broker.bootstrap_servers,
+        )
+
+    # --- the broker -----------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.bootstrap_servers)
+        await admin.start()
+        try:
+            yield admin
+        finally:
+            await admin.close()
+
+    async def create_topic(self) -> None:
+        """Make the topic, as soon as the broker is ready for it."""
+        config = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "compact"}
+        topic = NewTopic(self.topic, PARTITIONS, 1, topic_configs=config)
+        async with self.admin() as admin:
+            await admin.create_topics([topic])
+            while self.topic not in await admin.list_topics():
+                await asyncio.sleep(0.05)
+
+    async def delete_topic(self) -> None:
+        async with self.admin() as admin:
+            await admin.delete_topics([self.topic])
+            while self.topic in await admin.list_topics():
+                await asyncio.sleep(0.05)
+
+    async def publish(self, *said: Said, abort: bool = False) -> None:
+        """Put records into the topic, in one transaction."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.broker.bootstrap_servers, transactional_id=f"tx-{self.name}"
+        )
+        await producer.start()
+        try:
+            await producer.begin_transaction()
+            for each in said:
+                await producer.send(
+                    self.topic,
+                    each.value,
+                    key=each.key,
+                    partition=partition_of(each.key or b""),
+                    headers=list(each.headers),
+                )
+            await (producer.abort_transaction() if abort else producer.commit_transaction())
+        finally:
+            await producer.stop()
+
+    async def publish_watermarks(self, position: int) -> None:
+        """One into every partition, timed by the machine's clock."""
+        now = SystemClock().now()
+        said = watermark(position, publisher=now)
+        producer = AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap_servers)
+        await producer.start()
+        for number in range(PARTITIONS):
+            await producer.send(
+                self.topic, said.value, key=said.key, partition=number, headers=list(said.headers)
+            )
+        await producer.stop()
+
+    def events(self, keys: Iterable[UUID], version: int, **state: Any) -> list[Said]:
+        return [event(key, version, topic=self.topic, **state) for key in keys]
+
+    # --- followers ------------------------------------------------------------------------------
+
+    def follow(self, engine: AsyncEngine | None = None) -> int:
+        """Start one more follower; its number."""
+        mirror = thing_mirror(self.topic)
+        wake = Wake(self.url)
+        self.registry = CollectorRegistry()
+        follower = Follower(
+            service=self.name,
+            settings=self.settings,
+            engine=engine or self.engine,
+            mirrors=(mirror,),
+            reactions=(Reaction("watch", mirror, nothing),),
+            wake=wake,
+            metrics=FollowerMetrics(self.registry, SystemClock()),
+        )
+        stop = asyncio.Event()
+        self.wake = wake
+        self.tasks.append((asyncio.create_task(follower.run(stop)), stop))
+        return len(self.tasks) - 1
+
+    async def leave(self, number: int) -> None:
+        task, stop = self.tasks[number]
+        stop.set()
+        await task
+
+    # --- what arrived ---------------------------------------------------------------------------
+
+    async def has(self, id_: UUID, version: int, epoch: int = 1) -> bool:
+        return (await standing(self.engine, id_) or ("", False, False))[0] == seq(version, epoch)
+
+    async def have(self, number: int, version: int) -> bool:
+        """Whether `number` rows stand at `version`."""
+        async with borrowed(self.engine) as driver:
+            found = await driver.fetchval(
+                "SELECT count(*) FROM thing_seen WHERE sequence = $1 AND readable", seq(version)
+            )
+        return bool(found == number)
+
+    async def execute(self, statement: str) -> None:
+        async with borrowed(self.engine) as driver:
+            await driver.execute(statement)
+
+
+@asynccontextmanager
+async def scene_on(
+    broker: EmbeddedKafka, engine: AsyncEngine, url: str, name: str
+) -> AsyncIterator[Scene]:
+    scene = Scene(broker, engine, url, name)
+    try:
+        yield scene
+    finally:
+        for _, stop in scene.tasks:
+            stop.set()
+        await asyncio.gather(*(task for task, _ in scene.tasks))
+
+
+@pytest.fixture
+async def scene(
+    kafka: EmbeddedKafka, engine: AsyncEngine, scratch_database: str, unique: str
+) -> AsyncIterator[Scene]:
+    """A topic of its own on the run's broker."""
+    async with scene_on(kafka, engine, scratch_database, f"owner{unique}") as scene:
+        await scene.create_topic()
+        yield scene
+
+
+@pytest.fixture
+async def own_scene(
+    own_kafka: EmbeddedKafka, engine: AsyncEngine, scratch_database: str, unique: str
+) -> AsyncIterator[Scene]:
+    """The same on a broker that the test may hurt."""
+    async with scene_on(own_kafka, engine, scratch_database, f"owner{unique}") as scene:
+        await scene.create_topic()
+        yield scene
+
+
+# --- the ordinary way ----------------------------------------------------------------------------
+
+
+async def test_what_was_published_before_and_after_the_start_arrives(scene: Scene) -> None:
+    await scene.publish(*scene.events(ids(20), 1))
+    scene.follow()
+    await until(lambda: scene.have(20, 1))
+    await scene.publish(*scene.events(ids(20), 2))
+    await until(lambda: scene.have(20, 2))
+
+
+async def test_an_arrival_wakes_whoever_waits_for_reactions(scene: Scene) -> None:
+    scene.follow()
+    watch = scene.wake.watch(DUE)
+    await scene.publish(*scene.events([A], 1))
+    assert await watch.wait(30)
+
+
+async def test_watermarks_of_all_partitions_make_the_mirror_young(scene: Scene) -> None:
+    async def young() -> bool:
+        async with borrowed(scene.engine) as driver:
+            age = await mirror_age(driver, scene.topic, now=SystemClock().now())
+        return age.problem(30) is None
+
+    scene.follow()
+    await scene.publish_watermarks(7)
+    await until(young)
+
+
+async def test_what_was_not_committed_is_never_read(scene: Scene) -> None:
+    scene.follow()
+    await scene.publish(*scene.events([A], 1), abort=True)
+    await scene.publish(*scene.events([B], 1))
+    await until(lambda: scene.has(B, 1))
+    assert await row(scene.engine, A) is None
+
+
+async def test_an_unreadable_record_does_not_stop_its_partition(scene: Scene) -> None:
+    scene.follow()
+    await scene.publish(broken(A, 1), Said(str(A).encode(), b"\xff"), *scene.events([A], 2))
+    await until(lambda: scene.has(A, 2))
+    assert [resolution for _, resolution in await parked(scene.engine)] == ["superseded"] * 2
+
+
+async def test_a_topic_that_is_made_later_is_noticed(
+    kafka: EmbeddedKafka, engine: AsyncEngine, scratch_database: str, unique: str
+) -> None:
+    async with scene_on(kafka, engine, scratch_database, f"owner{unique}") as scene:
+        scene.follow()
+        await asyncio.sleep(1)
+        await scene.create_topic()
+        await scene.publish(*scene.events([A], 1))
+        await until(lambda: scene.has(A, 1))
+
+
+async def test_offsets_are_given_to_kafka_for_its_tools(scene: Scene) -> None:
+    async def known() -> bool:
+        async with scene.admin() as admin:
+            try:
+                found = await admin.list_consumer_group_offsets(scene.name)
+            except KafkaError:
+                return False
+        place = TopicPartition(scene.topic, partition_of(str(A).encode()))
+        return place in found and found[place].offset == 1
+
+    scene.follow()
+    await scene.publish(*scene.events([A], 1))
+    await until(known)
+
+
+async def test_the_gauges_show_age_lag_and_parked(scene: Scene) -> None:
+    async def shown() -> bool:
+        value = scene.registry.get_sample_value
+        age = value("frontline_mirror_age_seconds", {"topic": scene.topic})
+        kept = value("frontline_mirror_parked_records", {"topic": scene.topic})
+        number = partition_of(str(A).encode())
+        lag = value(
+            "frontline_mirror_lag_records", {"topic": scene.topic, "partition": str(number)}
+        )
+        return age is not None and age < 60 and kept == 1 and lag is not None and lag <= 1
+
+    scene.follow()
+    await scene.publish(broken(A, 1))
+    await scene.publish_watermarks(1)
+    await until(shown)
+
+
+# --- restarts, and places that moved ----------------------------------------------------------------
+
+
+async def test_after_a_restart_it_goes_on_where_it_was(scene: Scene) -> None:
+    first = scene.follow()
+    await scene.publish(*scene.events([A], 1))
+    await until(lambda: scene.has(A, 1))
+    await scene.leave(first)
+    await scene.publish(*scene.events([A], 2))
+    scene.follow()
+    await until(lambda: scene.has(A, 2))
+
+
+async def test_a_database_put_back_while_it_runs_reads_the_missing_suspension_again(
+    scene: Scene,
+) -> None:
+    scene.follow()
+    await scene.publish(*scene.events([A], 1))
+    await until(lambda: scene.has(A, 1))
+    await scene.execute("CREATE TABLE dump_rows AS TABLE thing_seen")
+    await scene.execute("CREATE TABLE dump_places AS TABLE mirror_partition")
+    await scene.publish(*scene.events([A], 2, eligible=False))
+    await until(lambda: scene.has(A, 2))
+    await scene.execute(
+        "BEGIN; TRUNCATE thing_seen, mirror_partition, reaction_due; "
+        "INSERT INTO thing_seen TABLE dump_rows; INSERT INTO mirror_partition TABLE dump_places; "
+        "COMMIT"
+    )
+    assert await scene.has(A, 1)
+    await scene.publish(*scene.events([A], 1))  # anything at all in that partition
+    await until(lambda: scene.has(A, 2))
+    found = await row(scene.engine, A)
+    assert found is not None and found["eligible"] is False
+
+
+async def test_kafkas_own_offsets_are_never_believed(scene: Scene) -> None:
+    first = scene.follow()
+    await scene.publish(*scene.events([A], 1))
+    await until(lambda: scene.has(A, 1))
+    await scene.leave(first)  # its offsets are with Kafka now
+    await scene.execute("TRUNCATE thing_seen, mirror_partition")
+    scene.follow()
+    await until(lambda: scene.has(A, 1))
+
+
+# --- several followers -----------------------------------------------------------------------------
+
+
+async def test_followers_that_come_and_go_lose_nothing(scene: Scene) -> None:
+    keys = list(ids(60))
+    first = scene.follow()
+    await scene.publish(*scene.events(keys, 1))
+    await until(lambda: scene.have(60, 1))
+    second = scene.follow()
+    for version in range(2, 12):
+        await scene.publish(*scene.events(keys, version))
+        if version == 6:
+            await scene.leave(first)
+            scene.follow()
+    await until(lambda: scene.have(60, 11))
+    await scene.leave(second)
+    await scene.publish(*scene.events(keys, 12))
+    await until(lambda: scene.have(60, 12))
+
+
+# --- trouble -----------------------------------------------------------------------------------
+
+
+async def test_a_database_that_cannot_write_for_a_while_loses_nothing(
+    scene: Scene, scratch_database: str
+) -> None:
+    impatient = create_engine(scratch_database, application_name="impatient", lock_timeout=0.1)
+    try:
+        number = scene.follow(impatient)
+        await scene.publish(*scene.events([A], 1))
+        await until(lambda: scene.has(A, 1))
+        async with borrowed(scene.engine) as driver:
+            await driver.execute("BEGIN; LOCK TABLE thing_seen IN ACCESS EXCLUSIVE MODE")
+            await scene.publish(*scene.events([A, B], 2))
+            await asyncio.sleep(1)
+            await driver.execute("COMMIT")
+        await until(lambda: scene.has(A, 2))
+        await until(lambda: scene.has(B, 2))
+        await scene.leave(number)
+    finally:
+        await impatient.dispose()
+
+
+async def test_connections_cut_under_it_lose_nothing(scene: Scene, scratch_database: str) -> None:
+    victim = create_engine(scratch_database, application_name="victim")
+    try:
+        number = scene.follow(victim)
+        for version in range(1, 8):
+            await scene.publish(*scene.events(ids(10), version))
+            await scene.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'victim' AND datname = current_database()"
+            )
+        await until(lambda: scene.have(10, 7))
+        await scene.leave(number)
+    finally:
+        await victim.dispose()
+
+
+@HURTS_THE_BROKER
+async def test_a_broker_that_is_away_for_a_while_is_waited_for(own_scene: Scene) -> None:
+    own_scene.follow()
+    await own_scene.publish(*own_scene.events([A], 1))
+    await until(lambda: own_scene.has(A, 1))
+    await asyncio.to_thread(own_scene.broker.restart)
+    await own_scene.publish(*own_scene.events([A], 2))
+    await until(lambda: own_scene.has(A, 2))
+
+
+@HURTS_THE_BROKER
+async def test_a_follower_that_starts_before_its_broker_waits_for_it(own_scene: Scene) -> None:
+    await own_scene.publish(*own_scene.events([A], 1))
+    await asyncio.to_thread(own_scene.broker.stop)
+    own_scene.follow()
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(own_scene.broker.start)
+    await until(lambda: own_scene.has(A, 1))
+
+
+@HURTS_THE_BROKER
+async def test_a_wiped_cluster_is_read_from_its_beginning(own_scene: Scene) -> None:
+    own_scene.follow()
+    await own_scene.publish(*own_scene.events([A, B], 1))
+    await own_scene.publish(*own_scene.events([A, B], 2))
+    await until(lambda: own_scene.has(B, 2))
+    await asyncio.to_thread(own_scene.broker.wipe)
+    await own_scene.create_topic()
+    await own_scene.publish(*own_scene.events([A], 3))
+    await until(lambda: own_scene.has(A, 3))
+    async with borrowed(own_scene.engine) as driver:
+        clusters = await driver.fetchval("SELECT count(DISTINCT cluster_id) FROM mirror_partition")
+    assert clusters == 1
+
+
+@HURTS_THE_BROKER
+async def test_a_topic_made_anew_is_read_from_its_beginning(own_scene: Scene) -> None:
+    own_scene.follow()
+    for version in range(1, 6):
+        await own_scene.publish(*own_scene.events([A], version))
+    await until(lambda: own_scene.has(A, 5))
+    await own_scene.delete_topic()
+    await own_scene.create_topic()
+    await own_scene.publish(*own_scene.events([A], 6))
+    await until(lambda: own_scene.has(A, 6))
+
+
+@HURTS_THE_BROKER
+async def test_it_stops_promptly_while_its_broker_is_away(own_scene: Scene) -> None:
+    number = own_scene.follow()
+    await own_scene.publish(*own_scene.events([A], 1))
+    await until(lambda: own_scene.has(A, 1))
+    await asyncio.to_thread(own_scene.broker.stop)
+    await own_scene.leave(number)
+
+

@@ -1,0 +1,88 @@
+"""Log lines: one JSON object each, with their trace, whoever logs, and without secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+import structlog
+
+from common.telemetry import traces
+from common.telemetry.logs import configure_logs
+
+TRACE = traces.Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+
+
+@pytest.fixture
+def lines() -> Iterator[StringIO]:
+    """Logging as a service has it, undone after the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = StringIO()
+    configure_logs("post", stream=stream)
+    yield stream
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def printed(lines: StringIO) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(lines.getvalue())
+    return line
+
+
+def test_a_line_says_what_when_who_and_in_which_story(lines: StringIO) -> None:
+    token = traces.current.set(TRACE)
+    structlog.get_logger("here").info("packed", parcels=2)
+    traces.current.reset(token)
+    line = printed(lines)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "packed",
+        "parcels": 2,
+        "level": "info",
+        "logger": "here",
+        "service": "post",
+        "trace_id": TRACE.trace_id,
+    }
+
+
+def test_libraries_log_the_same_way(lines: StringIO) -> None:
+    logging.getLogger("uvicorn.error").warning("port %d is taken", 8000)
+    line = printed(lines)
+    assert line["event"] == "port 8000 is taken"
+    assert line["service"] == "post"
+
+
+def test_chatty_libraries_are_heard_from_a_warning_on(lines: StringIO) -> None:
+    logging.getLogger("aiokafka.consumer").info("joined group")
+    logging.getLogger("httpx").info("GET https://issuer.example")
+    assert lines.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"authorization": "s3cret"},
+        {"access_token": "s3cret"},
+        {"password": "s3cret"},
+        {"journal_key": "s3cret"},
+        {"said": "Authorization: Bearer s3cret"},
+        {"said": "postgresql://frontline:s3cret@db/registry"},
+        {"said": "eyJhbGciOi.s3cret.s3cret"},
+    ],
+)
+def test_secrets_are_struck_out(lines: StringIO, fields: dict[str, str]) -> None:
+    structlog.get_logger().info("seen", **fields)
+    assert "s3cret" not in lines.getvalue()
+
+
+def test_an_exception_is_one_line_too(lines: StringIO) -> None:
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    assert "ValueError: broken" in printed(lines)["exception"]

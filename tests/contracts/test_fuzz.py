@@ -1,0 +1,121 @@
+"""Nothing that a client can send is answered with a 500, or with anything the OpenAPI does not say.
+
+Schemathesis makes requests from each operation's description, good ones and bad ones, and sends them
+with a token that may do everything to a real server on a real database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from common.clock import SystemClock
+from common.db.embedded import EmbeddedPostgres
+from common.http.app import create_app, describe, scopes_of
+from common.process import free_port
+from common.service import Service
+from support.api import open_service, token
+
+EXAMPLES = 15
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+Serve = Callable[[str], tuple[str, dict[str, str]]]
+
+
+class Served:
+    """A service's API on a port of its own, in a thread with a loop of its own."""
+
+    def __init__(self, service: Service, database_url: str) -> None:
+        self._service = service
+        self._database_url = database_url
+        self.port = free_port()
+        self._server: uvicorn.Server | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        while self._server is None or not self._server.started:
+            assert self._thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.should_exit = True
+        self._thread.join()
+
+    async def _run(self) -> None:
+        async with open_service(self._service, self._database_url, clock=SystemClock()) as runtime:
+            app = create_app(runtime)
+            config = uvicorn.Config(app, port=self.port, log_config=None, access_log=False)
+            self._server = uvicorn.Server(config)
+            await self._server.serve()
+
+
+@pytest.fixture(scope="module")
+def serve(postgres: EmbeddedPostgres, template: Callable[[str], str]) -> Iterator[Serve]:
+    """`serve("registry")`: where that service's API is, and the headers of a token for it."""
+    running: dict[str, Served] = {}
+
+    def started(name: str) -> tuple[str, dict[str, str]]:
+        service = service_named(name)
+        if name not in running:
+            url = asyncio.run(postgres.create_database(f"fuzz_{name}", template(name)))
+            running[name] = Served(service, url)
+            running[name].start()
+        headers = token(*scopes_of(service), audience=name, clock=SystemClock())
+        return f"http://127.0.0.1:{running[name].port}", headers
+
+    yield started
+    for name, served in running.items():
+        served.stop()
+        asyncio.run(postgres.drop_database(f"fuzz_{name}"))
+
+
+def service_named(name: str) -> Service:
+    service: Service = importlib.import_module(f"{name}.service").SERVICE
+    return service
+
+
+def fuzzed(name: str) -> Any:
+    """A test for every operation of a service."""
+    schema = schemathesis.openapi.from_dict(describe(service_named(name)).openapi())
+
+    @schema.parametrize()
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    def send(case: schemathesis.Case, serve: Serve) -> None:
+        base_url, headers = serve(name)
+        case.call_and_validate(base_url=base_url, headers=headers, checks=CHECKS, timeout=20)
+
+    return send
+
+
+test_registry = fuzzed("registry")
+test_disbursement = fuzzed("disbursement")
+test_coordination = fuzzed("coordination")

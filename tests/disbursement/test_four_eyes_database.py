@@ -1,0 +1,160 @@
+"""Four eyes are the database's: plain SQL cannot approve, release or close a payment alone."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from common.actor import Actor
+from disbursement.payments import commands
+from support.disbursement import BORIS, TREASURY, World, usd
+
+APPROVE = (
+    "INSERT INTO payment_approval VALUES"
+    " ('{id}', {revision}, '{person}', 'approved', '{hash}', now())"
+)
+
+
+@pytest.mark.parametrize("person", ["amina", "chen"])
+async def test_neither_a_submitter_nor_an_author_of_any_revision_approves(
+    world: World, person: str
+) -> None:
+    payment = await world.submitted()
+    await world.run(
+        lambda uow: commands.revise_payment(uow, payment.id, None), _person("chen")
+    )
+    again = await world.run(lambda uow: commands.resubmit_payment(uow, payment.id))
+    await _is_refused(
+        world,
+        APPROVE.format(id=payment.id, revision=2, person=person, hash=again.payload_hash),
+        "FD006",
+    )
+
+
+async def test_a_person_acts_once_on_a_revision(world: World) -> None:
+    payment = await world.submitted(await world.agreement(amount=usd(200_000)))
+    await world.approve(payment, BORIS)
+    await _is_refused(
+        world,
+        APPROVE.format(id=payment.id, revision=1, person="boris", hash=payment.payload_hash),
+        "23505",
+    )
+
+
+async def test_an_approval_of_another_payload_is_refused(world: World) -> None:
+    payment = await world.submitted()
+    await _is_refused(
+        world, APPROVE.format(id=payment.id, revision=1, person="boris", hash="0" * 64), "FD007"
+    )
+
+
+async def test_what_was_not_submitted_is_not_approved(world: World) -> None:
+    payment = await world.submitted()
+    draft = await world.run(lambda uow: commands.revise_payment(uow, payment.id, None))
+    await _is_refused(
+        world,
+        APPROVE.format(id=payment.id, revision=2, person="boris", hash=draft.payload_hash),
+        "23503",
+    )
+
+
+@pytest.mark.parametrize(
+    "table", ["payment_approval", "payment_submission", "payment_revision", "payment_instruction"]
+)
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE {0} SET payload_hash = payload_hash", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"],
+    ids=["update", "delete", "truncate"],
+)
+async def test_what_people_did_stays(world: World, table: str, statement: str) -> None:
+    await world.sent()
+    if table == "payment_submission":
+        statement = statement.replace("payload_hash", "approvals_required")
+    await _is_refused(world, statement.format(table), "FD001")
+
+
+@pytest.mark.parametrize(
+    "status", ["approved", "released", "sent", "settled", "failed", "unknown", "returned"]
+)
+async def test_a_payment_does_not_go_on_without_its_approvals(world: World, status: str) -> None:
+    payment = await world.submitted(await world.agreement(amount=usd(200_000)))
+    await world.approve(payment, BORIS)
+    await _is_refused(world, f"UPDATE payment SET status = '{status}'", "FD008")
+
+
+async def test_a_payment_does_not_start_approved(world: World) -> None:
+    await world.submitted()
+    await _is_refused(
+        world,
+        "INSERT INTO payment SELECT (jsonb_populate_record(p, jsonb_build_object("
+        "'id', gen_random_uuid(), 'tranche', 2, 'status', 'approved'))).* FROM payment p",
+        "FD008",
+    )
+
+
+async def test_a_hold_is_no_way_around_the_approvals(world: World) -> None:
+    payment = await world.submitted()
+    await world.execute("UPDATE payment SET status = 'held', held_from = 'approved'")
+    await _is_refused(
+        world,
+        f"UPDATE payment SET status = 'approved', held_from = NULL WHERE id = '{payment.id}'",
+        "FD008",
+    )
+
+
+async def test_fewer_approvals_on_the_payment_do_not_change_what_its_submission_takes(
+    world: World,
+) -> None:
+    payment = await world.submitted(await world.agreement(amount=usd(200_000)))
+    await world.approve(payment, BORIS)
+    await _is_refused(
+        world, "UPDATE payment SET approvals_required = 1, status = 'approved'", "FD008"
+    )
+
+
+async def test_a_payload_changed_after_its_approval_is_not_approved(world: World) -> None:
+    await world.approved()
+    await _is_refused(world, f"UPDATE payment SET payload_hash = '{'0' * 64}'", "FD008")
+
+
+@pytest.mark.parametrize("status", ["settled", "failed", "sent", "held", "draft", "released"])
+async def test_an_unknown_payment_does_not_leave_without_confirmed_evidence(
+    world: World, status: str
+) -> None:
+    payment = await world.evidence(await world.sent(), "unknown", "no_answer")
+    await world.evidence(payment, "settled", "account_statement")
+    held = ", held_from = 'approved'" if status == "held" else ""
+    await _is_refused(world, f"UPDATE payment SET status = '{status}'{held}", "FD009")
+
+
+async def test_nobody_confirms_the_own_evidence(world: World) -> None:
+    payment = await world.evidence(await world.sent(), "unknown", "no_answer")
+    await world.evidence(payment, "settled", actor=TREASURY)
+    await _is_refused(
+        world,
+        "UPDATE payment_evidence SET confirmed_by = 'tariq', confirmed_at = now()"
+        " WHERE outcome = 'settled'",
+        "23514",
+    )
+
+
+async def test_evidence_is_not_edited(world: World) -> None:
+    await world.settled()
+    await _is_refused(world, "UPDATE payment_evidence SET outcome = 'failed'", "FD001")
+    await _is_refused(world, "DELETE FROM payment_evidence", "FD001")
+
+
+async def test_a_lifted_hold_is_not_edited(world: World) -> None:
+    await world.lift(await world.hold(await world.submitted()))
+    await _is_refused(world, "UPDATE payment_hold SET lifted_by = 'nobody'", "FD001")
+    await _is_refused(world, "DELETE FROM payment_hold", "FD001")
+
+
+def _person(name: str) -> Actor:
+    return Actor(subject=name, human=True)
+
+
+async def _is_refused(world: World, statement: str, sqlstate: str) -> None:
+    with pytest.raises(asyncpg.PostgresError) as refused:
+        await world.execute(statement)
+    assert refused.value.sqlstate == sqlstate

@@ -1,0 +1,141 @@
+"""What the tests of the journal and of the unit of work stand on: one small aggregate."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, MetaData, Table, Text, Uuid
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from common.actor import Actor
+from common.aggregate import Aggregate, Change
+from common.clock import SetClock
+from common.crypto.envelope import Envelope
+from common.db.driver import borrowed
+from common.db.engine import create_engine
+from common.ids import Uuid7Ids
+from common.journal.seal import Sealer
+from common.journal.wake import RECORDED, Wake
+from common.models import PublicModel
+from common.sequence import Sequence, sequence_column
+from common.uow import UnitOfWork, UnitsOfWork
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 7, tzinfo=UTC)
+EDITOR = Actor(subject="editor@test", human=True)
+ENVELOPE = Envelope(bytes(range(32)))
+IDS = Uuid7Ids()
+
+
+class ThingState(PublicModel):
+    name: str
+    country: str | None = None
+
+
+class Made(Change):
+    happened = "made"
+
+
+class Renamed(Change):
+    happened = "renamed"
+    before: str
+
+
+THING = Aggregate("test", "thing", "thing", ThingState, (Made, Renamed))
+
+thing_table = Table(
+    "thing",
+    MetaData(),
+    Column("id", Uuid, primary_key=True),
+    sequence_column(),
+    Column("name", Text, nullable=False, unique=True),
+)
+CREATE = """
+CREATE TABLE thing (
+    id uuid PRIMARY KEY,
+    sequence varchar(15) COLLATE "C" NOT NULL,
+    name text NOT NULL UNIQUE
+)
+"""
+
+
+async def create_tables(engine: AsyncEngine) -> None:
+    """The journal's own tables and the one of `THING`."""
+    async with borrowed(engine) as driver:
+        await driver.execute(files("common.journal").joinpath("journal.sql").read_text())
+        await driver.execute(CREATE)
+
+
+@asynccontextmanager
+async def engine_on(url: str, **settings: Any) -> AsyncIterator[AsyncEngine]:
+    """An engine that is disposed of at the end."""
+    engine = create_engine(url, application_name="test", **settings)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def units_on(engine: AsyncEngine, wake: Wake | None = None) -> UnitsOfWork:
+    """Units of work at noon."""
+    return UnitsOfWork(
+        engine,
+        clock=SetClock(NOON),
+        ids=IDS,
+        envelope=ENVELOPE,
+        on_recorded=(lambda: None) if wake is None else (lambda: wake.mark(RECORDED)),
+    )
+
+
+def sealer_on(engine: AsyncEngine, url: str, **settings: Any) -> Sealer:
+    """A sealer with a wake of its own, which nobody runs."""
+    return Sealer(engine, Wake(url), **settings)
+
+
+async def seal_everything(engine: AsyncEngine, url: str) -> int:
+    """Seal what there is; how many rows that was."""
+    sealer = sealer_on(engine, url)
+    total = 0
+    while count := await sealer.seal_batch():
+        total += count
+    return total
+
+
+async def make(
+    uow: UnitOfWork, name: str, private: Mapping[str, Any] | None = None, country: str | None = None
+) -> UUID:
+    """The command that makes a thing."""
+    thing = IDS.new()
+    sequence = uow.after(None)
+    await uow.db.execute(thing_table.insert().values(id=thing, sequence=str(sequence), name=name))
+    state = ThingState(name=name, country=country)
+    await uow.record(THING, thing, sequence, Made(), state, reason="made_by_hand", private=private)
+    return thing
+
+
+async def rename(
+    uow: UnitOfWork, thing: UUID, name: str, private: Mapping[str, Any] | None = None
+) -> Sequence:
+    """The command that renames a thing."""
+    statement = thing_table.select().where(thing_table.c.id == thing).with_for_update()
+    row = (await uow.db.execute(statement)).one()
+    sequence = uow.after(row.sequence)
+    await uow.db.execute(
+        thing_table.update()
+        .where(thing_table.c.id == thing)
+        .values(name=name, sequence=str(sequence))
+    )
+    await uow.record(
+        THING, thing, sequence, Renamed(before=row.name), ThingState(name=name), private=private
+    )
+    return sequence
+
+
+async def fetch(engine: AsyncEngine, statement: str, *values: Any) -> list[Any]:
+    """The rows of one plain statement."""
+    async with borrowed(engine) as driver:
+        return list(await driver.fetch(statement, *values))
