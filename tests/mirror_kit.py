@@ -1,4 +1,6 @@
-"""What the tests of mirrors and reactions stand on: one foreign aggregate, its mirror and its records."""
+"""What the tests of mirrors and reactions stand on: one foreign aggregate, its mirror and its
+records.
+"""
 
 from __future__ import annotations
 
@@ -198,12 +200,14 @@ def record(said: Said, offset: int, partition: int = 0, topic: str = "owner.thin
     )
 
 
-# --- a partition's log, read at will ---------------------------------------------------------------
+# --- a partition's log, read at will ------------------------------------------------------------
 
 
 @dataclass
 class Log:
-    """One partition as it is read: records get their offsets in the order in which they are said."""
+    """One partition as it is read: records get their offsets in the order in which they are
+    said.
+    """
 
     engine: AsyncEngine
     mirrors: Sequence[Mirror] = (THINGS,)

@@ -143,7 +143,7 @@ async def _who_sits_where(world: World) -> Table:
         members = await world.crew.auditor.all("coordination", f"/v1/clusters/{cluster}/members")
         for member in members:
             table.add_row(
-                code, member["partner_name"], member["role"], member["status"], member["local"]
+                code, member["name"], member["role"], member["status"], member["local"]
             )
     return table
 

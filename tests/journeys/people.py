@@ -81,7 +81,7 @@ class Crew:
         self.verifier = _person(stack, "verifier", "registry")
         self.coordinator = _person(stack, "coordinator", "coordination")
         self.grant_manager = _person(stack, "grant-manager", "disbursement")
-        self.submitter = _person(stack, "submitter", "disbursement")
+        self.submitter = _person(stack, "submitter", "disbursement", roles=["payment_approver"])
         self.first_approver = _person(
             stack, "first-approver", "disbursement", roles=["payment_approver"]
         )

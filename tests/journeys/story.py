@@ -50,11 +50,11 @@ def cast() -> list[Ngo]:
             "Reaching People in Need", "RPN", "national_ngo", COUNTRY, "none", "275000.00", ("WSH",)
         ),
         Ngo(
-            "Save the Children International", "SCI", "international_ngo", "GBR", "international",
+            "Save the Children International", "SCI", "international_ngo", "GBR", "none",
             "760000.00", ("HEA",),
         ),
         Ngo(
-            "World Vision International", "WVI", "international_ngo", "USA", "international",
+            "World Vision International", "WVI", "international_ngo", "USA", "none",
             "480000.00", ("HEA", "WSH"),
         ),
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.journal.canonical import GENESIS, UnknownHashVersionError, canonical_row, chained
@@ -57,6 +57,7 @@ ROW: dict[str, Any] = {
 }
 
 
+@settings(deadline=None)
 @given(rows)
 def test_a_row_is_written_as_rfc_8785_writes_it(row: dict[str, Any]) -> None:
     plain = {
@@ -69,6 +70,7 @@ def test_a_row_is_written_as_rfc_8785_writes_it(row: dict[str, Any]) -> None:
     assert canonical_row(row) == rfc8785.dumps(plain)
 
 
+@settings(deadline=None)
 @given(rows, rows)
 def test_two_different_rows_never_look_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert (canonical_row(one) == canonical_row(other)) == (one == other)

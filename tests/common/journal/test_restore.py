@@ -130,7 +130,8 @@ async def test_the_quick_scan_seals_what_stood_before_the_new_epoch_first(
     async with transaction(engine) as slow:
         await slow.execute(
             "INSERT INTO journal (id, stream_type, stream, epoch, version, type, occurred_at,"
-            " actor, correlation_id, data) VALUES ($1, 'thing', $2, 1, 1, 't', now(), 'a', 'c', '{}')",
+            " actor, correlation_id, data)"
+            " VALUES ($1, 'thing', $2, 1, 1, 't', now(), 'a', 'c', '{}')",
             IDS.new(),
             late,
         )

@@ -12,12 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from common.aggregate import PARTITIONS, Restored
 from common.db.driver import borrowed
+from common.journal.reader import Reader
 from common.kafka.cloudevents import Record, UnreadableRecordError
 from common.kafka.embedded import EmbeddedKafka
 from common.kafka.producers import Producers
 from common.kafka.publisher import State
 from common.kafka.topics import ensure_topics
-from common.kafka.watermarks import KEY, Watermark, look, newest
+from common.kafka.watermarks import KEY, Watermark, ends_of, look
 from common.sequence import Sequence
 from journal_kit import NOON, fetch
 from kafka_kit import (
@@ -160,16 +161,16 @@ async def test_the_newest_watermark_is_found_far_behind_the_end_of_its_partition
         many = [Record(house.topic, b"same key", b"x", [])] * 3_000
         await producers.send(producers.pack(many))
         await producers.commit()
-        found = await newest(house.settings, [house.topic])
-    assert list(found.values()) == [MARK] * PARTITIONS
+        found = await ends_of(house.settings, [house.topic])
+    assert [end.watermark for end in found.values()] == [MARK] * PARTITIONS
 
 
 async def test_a_partition_without_a_watermark_says_none(house: House) -> None:
     async with _producers(house) as producers:
         await producers.send(producers.pack([Record(house.topic, b"key", b"x", [])]))
         await producers.commit()
-        found = await newest(house.settings, [house.topic])
-    assert list(found.values()) == [None] * PARTITIONS
+        found = await ends_of(house.settings, [house.topic])
+    assert [end.watermark for end in found.values()] == [None] * PARTITIONS
 
 
 async def test_an_aborted_watermark_does_not_count(house: House) -> None:
@@ -181,8 +182,8 @@ async def test_an_aborted_watermark_does_not_count(house: House) -> None:
             if mark is MARK:
                 await producers.commit()
     async with _producers(house):  # its start aborts what the others left open
-        found = await newest(house.settings, [house.topic])
-    assert list(found.values()) == [MARK] * PARTITIONS
+        found = await ends_of(house.settings, [house.topic])
+    assert [end.watermark for end in found.values()] == [MARK] * PARTITIONS
 
 
 @asynccontextmanager
@@ -241,6 +242,25 @@ async def test_a_journal_with_another_row_at_kafkas_position_halts(
         await state_is(publisher, State.HALTED)
         assert "holds something else at that position" in publisher.trouble
     assert len(await read_events(kafka.bootstrap_servers, house.topic)) == 5
+
+
+async def test_an_event_behind_the_last_watermark_that_the_journal_lacks_halts(
+    house: House, kafka: EmbeddedKafka
+) -> None:
+    """A replica that lagged by a moment: the watermark of that moment was never written."""
+    await house.fill(streams=3, versions=1)
+    async with running(house.publisher()):
+        await _marks_at(kafka, house, 3)
+    await house.fill(streams=1, versions=1)
+    (row,) = await Reader(house.engine).fetch(3, 1)
+    async with _producers(house) as producers:
+        await producers.send(producers.pack([house.publisher().events.record(row)]))
+        await producers.commit()
+    await house.sql(RESTORE.format(3))
+    publisher = house.publisher()
+    async with running(publisher):
+        await state_is(publisher, State.HALTED)
+        assert f"the event {row.id}, which this journal does not hold" in publisher.trouble
 
 
 async def test_after_the_epoch_was_raised_publishing_goes_on_by_itself(

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from mirror_kit import NOON, A, B, Log, Said, broken, event, watermark
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.db.driver import borrowed, transaction
 from common.mirrors import partitions
 from common.mirrors.age import MirrorAge, Stale, mirror_age
+from mirror_kit import NOON, A, B, Log, Said, broken, event, watermark
 
 TOPIC = "owner.thing.v1"
 BOUND = 60

@@ -8,17 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from mirror_kit import THINGS, WATCH, A, B, C, Log, Said, broken, erased, event, seq, watermark
 from pydantic_settings import SettingsConfigDict
 
 from common.aggregate import PARTITIONS
 from common.clock import SetClock
 from common.service import Service
 from common.settings import CommonSettings
+from mirror_kit import THINGS, WATCH, A, B, C, Log, Said, broken, erased, event, seq, watermark
 from support.api import NOON, Api, open_api, problem
 
 
-class TesterSettings(CommonSettings):
+class FollowerSettings(CommonSettings):
     model_config = SettingsConfigDict(env_prefix="TESTER_")
 
 
@@ -26,7 +26,7 @@ TESTER = Service(
     name="tester",
     title="Tester",
     description="Follows things.",
-    settings=TesterSettings,
+    settings=FollowerSettings,
     aggregates=(),
     scopes={},
     routes=(),
@@ -60,9 +60,8 @@ async def test_a_mirror_never_heard_of_says_so(api: Api) -> None:
 
 async def test_it_shows_age_rows_and_what_waits(api: Api, log: Log) -> None:
     for number in range(PARTITIONS):
-        other = Log(log.engine, partition=number)
-        await other.feed(noon(90 - number))
-    await Log(log.engine, partition=0, said=other.said[:1]).feed(
+        await Log(log.engine, partition=number).feed(noon(90 - number))
+    await Log(log.engine, said=[noon(90)]).feed(
         event(A, 1), event(B, 1), erased(B, 2), broken(C, 1)
     )
     mirror = await shown(api)

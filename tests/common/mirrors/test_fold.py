@@ -1,12 +1,14 @@
-"""The rules by which one record changes one row: every state of a row against every kind of record."""
+"""The rules by which one record changes one row: every state of a row against every kind of
+record.
+"""
 
 from __future__ import annotations
 
 import pytest
-from mirror_kit import THINGS, A, Said, broken, erased, event, record, seq, tombstone
 
 from common.mirrors.fold import LOWEST, Row, fold
 from common.mirrors.reading import read_item
+from mirror_kit import THINGS, A, Said, broken, erased, event, record, seq, tombstone
 
 OPEN, CLOSED, GRAVE = Row(seq(5)), Row(seq(5), readable=False), Row(seq(5), gone=True)
 NEVER_READ = Row(LOWEST, readable=False)
@@ -59,7 +61,7 @@ CASES: list[tuple[Row | None, Said, Standing]] = [
 ]
 
 
-@pytest.mark.parametrize(("row", "said", "expected"), CASES)
+@pytest.mark.parametrize("row, said, expected", CASES)
 def test_a_record_changes_a_row_by_these_rules(
     row: Row | None, said: Said, expected: Standing
 ) -> None:
@@ -73,7 +75,7 @@ def test_a_record_changes_a_row_by_these_rules(
         assert (after.sequence, after.readable, after.gone) == expected
 
 
-@pytest.mark.parametrize(("row", "said", "expected"), CASES)
+@pytest.mark.parametrize("row, said, expected", CASES)
 def test_the_same_record_again_changes_nothing(
     row: Row | None, said: Said, expected: Standing
 ) -> None:

@@ -3,108 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
-from mirror_kit import NOON, THINGS, A, B, C, Log, due, event, ids, seq, watermark
-from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.actor import Actor
-from common.clock import SetClock
-from common.crypto.envelope import Envelope
 from common.db.driver import borrowed
 from common.errors import ConflictError
-from common.ids import Uuid7Ids
-from common.journal.wake import DUE, Wake
-from common.mirrors.metrics import ReactorMetrics
-from common.mirrors.mirror import Outcome, Reaction
-from common.mirrors.react import Reactor
-from common.mirrors.resync import Resync, resync_reaction
-from common.uow import UnitOfWork, UnitsOfWork
+from common.journal.wake import DUE
+from common.mirrors.mirror import Outcome
+from common.uow import UnitOfWork
+from mirror_kit import A, B, C, due, event, ids, seq, watermark
+from react_kit import House, loosen, note
 
-React = Callable[[UnitOfWork, UUID, bool], Awaitable[Outcome]]
-
-
-@dataclass
-class House:
-    """A service that reacts: what `react` does is told by each test, and what it did is written down."""
-
-    engine: AsyncEngine
-    log: Log
-    clock: SetClock
-    wake: Wake
-
-    def reactor(self, react: React, *, retry_seconds: float = 0.01) -> Reactor:
-        reaction = Reaction("watch", THINGS, react)
-        ids_ = Uuid7Ids()
-        units = UnitsOfWork(
-            self.engine, clock=self.clock, ids=ids_, envelope=Envelope(bytes(32))
-        )
-        return Reactor(
-            service="tester",
-            reactions=(reaction,),
-            engine=self.engine,
-            units=units,
-            wake=self.wake,
-            clock=self.clock,
-            ids=ids_,
-            metrics=ReactorMetrics(CollectorRegistry()),
-            max_age_seconds=60,
-            skew_seconds=5,
-            retry_seconds=retry_seconds,
-            partitions=1,
-        )
-
-    async def did(self) -> list[tuple[UUID, str]]:
-        """(id, sequence seen) of every reaction that was committed, in order."""
-        async with borrowed(self.engine) as driver:
-            rows = await driver.fetch("SELECT id, sequence FROM did ORDER BY number")
-        return [(each["id"], each["sequence"]) for each in rows]
-
-    async def duty(self, id_: UUID = A) -> dict[str, Any]:
-        async with borrowed(self.engine) as driver:
-            found = await driver.fetchrow("SELECT * FROM reaction_due WHERE id = $1", id_)
-        return dict(found)
-
-    async def hurry(self) -> None:
-        """Nothing has to wait for its next try any more."""
-        async with borrowed(self.engine) as driver:
-            await driver.execute("UPDATE reaction_due SET not_before = now()")
-
-
-@pytest.fixture
-async def house(engine: AsyncEngine, log: Log, scratch_database: str) -> House:
-    async with borrowed(engine) as driver:
-        await driver.execute(
-            "CREATE TABLE did (number bigint GENERATED ALWAYS AS IDENTITY, id uuid, sequence text, "
-            "actor text, causation_id text, traceparent text)"
-        )
-    return House(engine, log, SetClock(NOON), Wake(scratch_database))
-
-
-async def note(uow: UnitOfWork, id_: UUID, fresh: bool) -> Outcome:
-    """The consequence of these tests: the row as it stands is written down."""
-    await uow.driver.execute(
-        "INSERT INTO did (id, sequence, actor, causation_id, traceparent) "
-        "SELECT $1, sequence, $2, $3, $4 FROM thing_seen WHERE id = $1",
-        id_,
-        uow.actor.subject,
-        uow.context.causation_id,
-        uow.context.traceparent,
-    )
-    return Outcome.DONE
-
-
-async def loosen(uow: UnitOfWork, id_: UUID, fresh: bool) -> Outcome:
-    return await note(uow, id_, fresh) if fresh else Outcome.WAIT
-
-
-# --- done ----------------------------------------------------------------------------------------
+# --- done ---------------------------------------------------------------------------------------
 
 
 async def test_a_due_reaction_runs_once_on_the_present_state(house: House) -> None:
@@ -119,7 +32,9 @@ async def test_a_due_reaction_runs_once_on_the_present_state(house: House) -> No
 async def test_it_acts_as_the_system_and_names_the_event_behind_it(house: House) -> None:
     trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     said = event(A, 1)
-    await house.log.feed(type(said)(said.key, said.value, (*said.headers, ("traceparent", trace.encode()))))
+    await house.log.feed(
+        type(said)(said.key, said.value, (*said.headers, ("traceparent", trace.encode())))
+    )
     await house.reactor(note).round()
     async with borrowed(house.engine) as driver:
         found = await driver.fetchrow("SELECT actor, causation_id, traceparent FROM did")
@@ -129,7 +44,7 @@ async def test_it_acts_as_the_system_and_names_the_event_behind_it(house: House)
     assert found["traceparent"] != trace
 
 
-# --- wait ----------------------------------------------------------------------------------------
+# --- wait ---------------------------------------------------------------------------------------
 
 
 async def test_what_loosens_waits_until_the_mirror_is_fresh(house: House) -> None:
@@ -182,7 +97,7 @@ async def test_what_waited_tightens_at_once_when_the_row_changes(house: House) -
     assert await house.did() == [(A, seq(2))]
 
 
-# --- refused and failed ---------------------------------------------------------------------------
+# --- refused and failed -------------------------------------------------------------------------
 
 ERRORS: dict[str, Exception] = {
     "a rule refuses": ConflictError("the payment is locked"),
@@ -268,7 +183,7 @@ async def test_an_error_of_an_earlier_state_does_not_delay_the_new_one(house: Ho
     assert await house.did() == [(A, seq(2))]
 
 
-# --- at the same time -----------------------------------------------------------------------------
+# --- at the same time ---------------------------------------------------------------------------
 
 
 async def test_what_becomes_due_again_while_it_runs_runs_again(house: House) -> None:
@@ -291,28 +206,6 @@ async def test_what_becomes_due_again_while_it_runs_runs_again(house: House) -> 
     await reactor.round()
     assert await house.did() == [(A, seq(1)), (A, seq(2))]
     assert await due(house.engine) == []
-
-
-async def test_a_resync_while_it_runs_makes_it_run_again(house: House) -> None:
-    began, go_on = asyncio.Event(), asyncio.Event()
-
-    async def react(uow: UnitOfWork, id_: UUID, fresh: bool) -> Outcome:
-        began.set()
-        await go_on.wait()
-        return await note(uow, id_, fresh)
-
-    async def ask_again() -> None:
-        async with borrowed(house.engine) as driver:
-            await resync_reaction(driver, Reaction("watch", THINGS, react))
-
-    await house.log.feed(event(A, 1))
-    running = asyncio.create_task(house.reactor(react).round())
-    await began.wait()
-    asking = asyncio.create_task(ask_again())
-    await asyncio.sleep(0.05)
-    go_on.set()
-    await asyncio.gather(running, asking)
-    assert await due(house.engine) == [A]
 
 
 async def test_two_reactors_at_once_do_each_row_once(house: House) -> None:
@@ -352,7 +245,7 @@ async def test_events_and_reactions_on_the_same_rows_never_wait_for_each_other_f
     assert last == dict.fromkeys(everyone, seq(30))
 
 
-# --- the loop ------------------------------------------------------------------------------------
+# --- the loop -----------------------------------------------------------------------------------
 
 
 async def test_it_is_woken_when_something_is_due_and_stops_when_told(house: House) -> None:
@@ -379,39 +272,3 @@ async def test_more_than_a_page_is_worked_off(house: House) -> None:
     stop.set()
     await running
     assert await due(house.engine) == []
-
-
-# --- asking again for everything -----------------------------------------------------------------
-
-
-async def test_resync_makes_every_row_due_and_forgets_errors(house: House) -> None:
-    async def refuse(uow: UnitOfWork, id_: UUID, fresh: bool) -> Outcome:
-        raise ConflictError("no")
-
-    everyone = list(ids(700))
-    await house.log.feed(*[event(each, 1) for each in everyone])
-    await house.reactor(refuse, retry_seconds=30).round()
-    reaction = Reaction("watch", THINGS, note)
-    async with borrowed(house.engine) as driver:
-        assert await resync_reaction(driver, reaction) == 700
-        assert await driver.fetchval("SELECT count(error) FROM reaction_due") == 0
-    assert await due(house.engine) == everyone
-
-
-async def test_by_itself_resync_goes_through_every_row_slowly(house: House) -> None:
-    stop = asyncio.Event()
-    everyone = list(ids(45))
-    await house.log.feed(*[event(each, 1) for each in everyone])
-    await due(house.engine, take=True)
-    resync = Resync(
-        house.engine,
-        (Reaction("watch", THINGS, note),),
-        house.wake,
-        round_seconds=0.01,
-        pause_seconds=0.01,
-    )
-    running = asyncio.create_task(resync.run(stop))
-    while await due(house.engine) != everyone:
-        await asyncio.sleep(0.02)
-    stop.set()
-    await running

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pydantic import Field
+
+from common.db.driver import borrowed
+from common.mirrors.mirror import Mirror
+from common.mirrors.redrive import Redriven, dismiss, redrive_on
+from common.models import ReadingModel
 from mirror_kit import (
     THINGS,
     WATCH,
@@ -20,12 +26,6 @@ from mirror_kit import (
     seq,
     standing,
 )
-from pydantic import Field
-
-from common.db.driver import borrowed
-from common.mirrors.mirror import Mirror
-from common.mirrors.redrive import Redriven, dismiss, redrive_on
-from common.models import ReadingModel
 
 
 class OldThing(ReadingModel):

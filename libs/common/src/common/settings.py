@@ -67,6 +67,11 @@ class CommonSettings(BaseSettings):
     log_level: str = "INFO"
 
     @property
+    def base_url(self) -> str:
+        """Where clients reach this service: `public_url`, or the address it listens on."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
     def development(self) -> bool:
         """Whether the explicit development profile is on."""
         return self.profile is Profile.DEVELOPMENT

@@ -11,6 +11,7 @@ under /var/lib/frontline instead; we never loosen the permissions of a folder th
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import importlib.util
@@ -335,20 +336,23 @@ def _binaries(user: tuple[int, int] | None) -> Path:
     if found is None or not found.submodule_search_locations:
         raise RuntimeError("the extra common[embedded] is not installed; `make setup` installs it")
     package = Path(found.submodule_search_locations[0])
-    if not _can_enter(package / "pginstall" / "bin", user):
-        copy = _ROOT_HOME / f"programs-{_short(package)}"
-        if not copy.exists():
-            partly = Path(tempfile.mkdtemp(dir=_made(_ROOT_HOME)))
-            shutil.copytree(package, partly / package.name)
-            libraries = package.parent / f"{package.name}.libs"
-            if libraries.exists():
-                shutil.copytree(libraries, partly / libraries.name)
-            partly.chmod(0o755)
-            partly.rename(copy)
-        package = copy / package.name
-    return package / "pginstall" / "bin"
+    binaries = package / "pginstall" / "bin"
+    if _can_enter(binaries, user):
+        return binaries
+    version = (binaries / "postgres").stat().st_mtime_ns
+    copy = _ROOT_HOME / f"programs-{_short(package / str(version))}"
+    if not copy.exists():
+        _copy(package, copy)
+    return copy / package.name / "pginstall" / "bin"
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _copy(package: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        partly = Path(folder) / "programs"
+        shutil.copytree(package, partly / package.name)
+        libraries = package.parent / f"{package.name}.libs"
+        if libraries.exists():
+            shutil.copytree(libraries, partly / libraries.name)
+        with contextlib.suppress(OSError):  # another process was quicker; its copy is as good
+            partly.rename(target)

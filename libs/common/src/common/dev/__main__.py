@@ -38,7 +38,7 @@ async def _run(folder: Path, console: Console) -> None:
             table.add_row(name, f"{stack.urls[name]}/docs", str(stack.processes[name].log))
         console.print(table)
         console.print("A token that may do everything, for a person (Authorize → paste it):")
-        console.print(stack.token(scopes=await stack.scopes()), soft_wrap=True, highlight=False)
+        console.print(stack.token(scopes=stack.scopes()), soft_wrap=True, highlight=False)
         await stack.watch()
 
 

@@ -29,7 +29,6 @@ from rich.console import Console
 
 from common.actor import EVERYWHERE
 from common.clock import SystemClock
-from common.clock import SystemClock
 from common.db.embedded import EmbeddedPostgres
 from common.dev.progress import Steps
 from common.http.auth.dev import mint_token, read_or_make_key
@@ -115,24 +114,24 @@ class Stack:
         scopes: Iterable[str],
         subject: str = "developer",
         human: bool = True,
-        countries: Iterable[str] = ("*",),
+        countries: Iterable[str] = (EVERYWHERE,),
+        partner: UUID | None = None,
         roles: Iterable[str] = (),
     ) -> str:
-        """A bearer token that all three services accept.
+        """A bearer token that all three services accept, valid for eight hours.
 
-        `countries`: ISO 3166-1 alpha-3 codes, or "*" for every country.
+        `countries`: ISO 3166-1 alpha-3 codes, or "*" for every country; `partner` binds it to one.
         """
-        from common.http.auth.dev import mint_token
-
         return mint_token(
             self.issuer_key_file,
             subject=subject,
             scopes=scopes,
             audience=SERVICES,
+            clock=self._clock,
             human=human,
             countries=countries,
+            partner=partner,
             roles=roles,
-            clock=SystemClock(),
         )
 
     async def start_service(self, name: str, extra_env: Mapping[str, str] | None = None) -> None:
@@ -194,9 +193,7 @@ class Stack:
         if self._fresh:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        read_or_make_key(
-            self.issuer_key_file
-        )  # here, so that three services do not race to make it
+        read_or_make_key(self.issuer_key_file)  # before three services race to make it
         with Steps(self._console) as steps:
             await _together(self._start_postgres(steps), self._start_kafka(steps))
             for name in SERVICES:

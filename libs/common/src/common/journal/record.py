@@ -23,7 +23,8 @@ INSERT INTO journal (id, stream_type, stream, epoch, version, type, occurred_at,
                      correlation_id, causation_id, traceparent, data, private)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
-INSERT_WITH_KEY = "WITH new_key AS (INSERT INTO stream_key VALUES ($3, $15))" + INSERT
+WITH_KEY = "WITH new_key AS (INSERT INTO stream_key VALUES ($3, $15))"
+INSERT_WITH_KEY = WITH_KEY + INSERT
 
 INSERT_MANY = """
 INSERT INTO journal (id, stream_type, stream, epoch, version, type, occurred_at, actor, reason,

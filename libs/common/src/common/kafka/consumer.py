@@ -1,7 +1,7 @@
 """The small port through which we consume: a group member that knows no offsets of its own.
 
-Kafka shares the partitions out among the members of our group; where each is to be read from is told
-by the database, so every partition that we are given stands still until `place` says where it
+Kafka shares the partitions out among the members of our group; where each is to be read from is
+told by the database, so every partition that we are given stands still until `place` says where it
 begins. Offsets are given to Kafka afterwards, for its tools only. aiokafka's names end here.
 """
 
@@ -31,7 +31,9 @@ log = structlog.get_logger()
 
 
 class OutOfRangeError(Exception):
-    """The place of these partitions lies outside what the topic holds: it was emptied or made anew."""
+    """The place of these partitions lies outside what the topic holds: it was emptied or made
+    anew.
+    """
 
     def __init__(self, partitions: Collection[Partition]) -> None:
         super().__init__(f"outside of the topic: {sorted(partitions)}")
@@ -82,7 +84,9 @@ class Consumer:
         self._client.subscribe(topics=self._topics, listener=self._listener)
 
     async def stop(self) -> None:
-        """Leave the group, so that the others get our share at once. Takes `STOP_SECONDS` at most."""
+        """Leave the group, so that the others get our share at once. Takes `STOP_SECONDS` at
+        most.
+        """
         if self._client is None:
             return
         consumer, self._client = self._client, None
@@ -110,7 +114,9 @@ class Consumer:
                         timeout_ms=int(seconds * 1000), max_records=MAX_RECORDS
                     )
                 except OffsetOutOfRangeError as error:
-                    raise OutOfRangeError([(tp.topic, tp.partition) for tp in error.args[0]]) from error
+                    raise OutOfRangeError(
+                        [(tp.topic, tp.partition) for tp in error.args[0]]
+                    ) from error
         return {
             (tp.topic, tp.partition): records
             for tp, records in found.items()
@@ -119,11 +125,15 @@ class Consumer:
 
     async def beginnings(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """The first offset that each partition still has. Raises KafkaError."""
-        found = await self._running.beginning_offsets([TopicPartition(*each) for each in partitions])
+        found = await self._running.beginning_offsets(
+            [TopicPartition(*each) for each in partitions]
+        )
         return {(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
     async def ask_cluster_id(self) -> str:
-        """The cluster that answers now; it may not be the one of `cluster_id`. Raises KafkaError."""
+        """The cluster that answers now; it may not be the one of `cluster_id`. Raises
+        KafkaError.
+        """
         return await client.cluster_id(self._settings)
 
     def place(self, places: Mapping[Partition, int]) -> None:

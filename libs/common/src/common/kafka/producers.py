@@ -97,10 +97,17 @@ class Producers:
                     await producer.partitions_for(topic)
 
     def pack(
-        self, records: Iterable[Record], watermarks: Iterable[tuple[int, Record]] = ()
+        self,
+        records: Iterable[Record],
+        watermarks: Iterable[tuple[int, Record]] = (),
+        *,
+        into: Parcel | None = None,
     ) -> Parcel:
-        """`records` by their keys' partitions, then each watermark into the partition beside it."""
-        parcel = Parcel()
+        """`records` by their keys' partitions, then each watermark into the partition beside it.
+
+        Behind what is in the parcel `into` already, or in a new one.
+        """
+        parcel = Parcel() if into is None else into
         for record in records:
             self._add(parcel, partition_of(record.key), record)
         for partition, record in watermarks:

@@ -49,6 +49,7 @@ BATCH_ROWS = 2_000
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 HALTED_PAUSE_SECONDS = 5.0
+GRACE_SECONDS = 5.0
 
 
 class State(StrEnum):
@@ -80,8 +81,7 @@ class Publisher:
         lease_seconds: float = LEASE_SECONDS,
         halted_pause_seconds: float = HALTED_PAUSE_SECONDS,
     ) -> None:
-        base = settings.public_url or f"http://{settings.host}:{settings.port}"
-        self.events = CloudEvents(service, aggregates, base)
+        self.events = CloudEvents(service, aggregates, settings.base_url)
         self._out = Outlet(
             service=service,
             topics=topic_names(aggregates),
@@ -153,7 +153,9 @@ class Publisher:
         producers = Producers(self._settings, self._out.service)
         try:
             await _first_to_end(
-                self._lead(producers, holder, cursor, stop), self._keep_lease(holder)
+                self._lead(producers, holder, cursor, stop),
+                self._keep_lease(holder),
+                _grace_after(stop),
             )
         finally:
             self._out.metrics.leading.set(0)
@@ -176,12 +178,12 @@ class Publisher:
             raise HaltedError(f"Kafka's topics are not as declared: {differ}.") from differ
         cluster = await cluster_id(self._settings)
         await producers.start(self._out.topics)
-        seen = await watermarks.newest(self._settings, self._out.topics)
+        ends = await watermarks.ends_of(self._settings, self._out.topics)
         async with borrowed(self._out.engine) as driver:
-            trouble = await watermarks.signs_of_a_restore(driver, self._out.service, seen.values())
+            trouble = await watermarks.signs_of_a_restore(driver, self._out.service, ends.values())
         if trouble is not None:
             raise HaltedError(trouble)
-        emptied = {place.topic for place, mark in seen.items() if mark is None}
+        emptied = {place.topic for place, end in ends.items() if end.watermark is None}
         if cursor.cluster_id != cluster:
             emptied = set(self._out.topics)
         position = await self._catch_up(producers, holder, cursor, cluster, emptied)
@@ -239,9 +241,15 @@ async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
+
+
+async def _grace_after(stop: asyncio.Event) -> None:
+    """Ends some seconds after `stop`: what is under way may finish, what hangs is cut off."""
+    await stop.wait()
+    await asyncio.sleep(GRACE_SECONDS)
 
 
 async def _until(stop: asyncio.Event, seconds: float) -> None:

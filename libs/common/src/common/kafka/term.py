@@ -18,7 +18,7 @@ from common.journal.reader import Reader, SealedRow
 from common.journal.wake import SEALED, Wake, Watch
 from common.kafka.cloudevents import CloudEvents, Record
 from common.kafka.metrics import PublisherMetrics
-from common.kafka.producers import Producers
+from common.kafka.producers import Parcel, Producers
 from common.kafka.republish import bury
 from common.kafka.watermarks import Watermark, look
 
@@ -32,7 +32,7 @@ SETTLED_SECONDS = 0.25
 POLL_SECONDS = 1.0
 BURIAL_SECONDS = 3_600.0
 ROWS_IN_ONE_GO = 250
-"""Rows turned into records before others on the event loop get a turn."""
+"""Rows encoded before others on the event loop get a turn."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,10 @@ class Term:
                     await self._idle(watch, stopping)
             await self._moved()
         finally:
-            for task in (stopping, self._ahead, self._moving):
-                if task is not None:
-                    task.cancel()
+            left = [task for task in (stopping, self._ahead, self._moving) if task is not None]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     # --- a batch --------------------------------------------------------------------------------
 
@@ -115,7 +116,7 @@ class Term:
         marks: list[tuple[int, Record]] = []
         if self._now() >= self._mark_at(batch.drained):
             marks = list(self._marks(await self._look(position)))
-        await self._producers.send(self._producers.pack(await self._records(batch.rows), marks))
+        await self._producers.send(await self._pack(batch.rows, marks))
         await self._moved()
         await self._producers.commit()
         self._out.metrics.batches.inc()
@@ -127,12 +128,14 @@ class Term:
         if batch.drained:
             await self._moved()
 
-    async def _records(self, rows: list[SealedRow]) -> list[Record]:
-        records: list[Record] = []
+    async def _pack(self, rows: list[SealedRow], marks: list[tuple[int, Record]]) -> Parcel:
+        """Everything encoded, watermarks last. Others on the event loop get their turns meanwhile."""
+        parcel = Parcel()
         for start in range(0, len(rows), ROWS_IN_ONE_GO):
-            records += map(self._out.events.record, rows[start : start + ROWS_IN_ONE_GO])
+            records = map(self._out.events.record, rows[start : start + ROWS_IN_ONE_GO])
+            self._producers.pack(records, into=parcel)
             await asyncio.sleep(0)
-        return records
+        return self._producers.pack((), marks, into=parcel)
 
     async def _move(self, start: int, to: int) -> None:
         lease = self._out.lease_seconds

@@ -11,11 +11,14 @@ backlog, or a sealer that stands still, never makes a mirror look fresh.
 """
 
 import asyncio
+import contextlib
 import json
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -27,6 +30,7 @@ from common.kafka.cloudevents import (
     Record,
     UnreadableRecordError,
     as_headers,
+    read,
     timestamp,
 )
 from common.settings import CommonSettings
@@ -36,6 +40,9 @@ KEY = b"~watermark"
 
 FIRST_WINDOW = 500
 """Records read back from a partition's end at first; each further look goes four times as far."""
+
+LATER = 1_000
+"""Events behind a partition's watermark that are looked up in the journal, counted from the end."""
 
 READ_SECONDS = 30.0
 
@@ -53,6 +60,11 @@ SELECT (SELECT epoch FROM journal_epoch) AS epoch,
                SELECT occurred_at FROM journal WHERE position IS NULL ORDER BY entry LIMIT 1000
            ) unsealed)
        ) AS complete_until
+"""
+UNKNOWN = """
+SELECT event FROM unnest($1::uuid[]) AS event
+WHERE NOT EXISTS (SELECT FROM journal WHERE journal.id = event)
+LIMIT 1
 """
 NO_HASH = bytes(32)
 
@@ -135,38 +147,62 @@ async def look(driver: Any, position: int) -> Look:
 # --- the check on start -------------------------------------------------------------------------
 
 
-async def signs_of_a_restore(
-    driver: Any, service: str, seen: Iterable[Watermark | None]
-) -> str | None:
-    """A sentence, when Kafka's watermarks tell of a journal that is not (any more) this one.
+@dataclass(frozen=True)
+class End:
+    """The end of one partition: its newest watermark, and the events behind that, the last ones.
 
-    A raised epoch is the answer to exactly that: what Kafka says of lower ones no longer matters.
+    `later` holds the id and the epoch of each, at most `LATER` of them.
+    """
+
+    watermark: Watermark | None
+    later: tuple[tuple[UUID, int], ...] = ()
+
+
+async def signs_of_a_restore(driver: Any, service: str, seen: Iterable[End]) -> str | None:
+    """A sentence, when what Kafka holds tells of a journal that is not (any more) this one.
+
+    The events behind the watermarks count too: a replica that took over may lack only the last
+    moment. A raised epoch is the answer to all that: what Kafka says of lower ones no longer matters.
     """
     row = await driver.fetchrow("SELECT epoch, head.position FROM journal_epoch, journal_head head")
     epoch, head = row["epoch"], row["position"]
-    marks = (mark for mark in seen if mark is not None)
+    ends = list(seen)
+    known = "Kafka has events of {} up to position {} of epoch {}, "
+    marks = (end.watermark for end in ends if end.watermark is not None)
     latest = max(marks, key=lambda mark: (mark.epoch, mark.position), default=None)
-    if latest is None or latest.epoch < epoch or (latest.epoch == epoch and latest.position == 0):
-        return None
-    found = await driver.fetchval("SELECT hash FROM journal WHERE position = $1", latest.position)
-    if latest.epoch > epoch or latest.position > head:
-        here = f"but this journal ends at position {head} of epoch {epoch}"
-    elif found is None or found.hex() != latest.head_hash:
-        here = "but this journal holds something else at that position"
-    else:
-        return None
+    if latest is not None and (latest.epoch, latest.position) > (epoch, head):
+        return _restored(
+            service,
+            known.format(service, latest.position, latest.epoch)
+            + f"but this journal ends at position {head} of epoch {epoch}",
+        )
+    if latest is not None and latest.epoch == epoch and latest.position > 0:
+        found = await driver.fetchval(
+            "SELECT hash FROM journal WHERE position = $1", latest.position
+        )
+        if found is None or found.hex() != latest.head_hash:
+            return _restored(
+                service,
+                known.format(service, latest.position, latest.epoch)
+                + "but this journal holds something else at that position",
+            )
+    later = [event for end in ends for event, of_epoch in end.later if of_epoch >= epoch]
+    lost = await driver.fetchval(UNKNOWN, later)
+    if lost is not None:
+        return _restored(service, f"Kafka has the event {lost}, which this journal does not hold")
+    return None
+
+
+def _restored(service: str, seen: str) -> str:
     return (
-        f"Kafka has events of {service} up to position {latest.position} of epoch {latest.epoch}, "
-        f"{here}: the database was restored from a backup, or failed over to a replica that "
-        f"lagged. Nothing is published, because versions would be used twice. Run "
+        f"{seen}: the database was restored from a backup, or failed over to a replica that lagged. "
+        f"Nothing is published, because versions would be used twice. Run "
         f"`python -m {service} journal restore`; publishing then goes on by itself."
     )
 
 
-async def newest(
-    settings: CommonSettings, topics: Iterable[str]
-) -> dict[TopicPartition, Watermark | None]:
-    """The newest committed watermark of every partition of `topics`; None where there is none.
+async def ends_of(settings: CommonSettings, topics: Iterable[str]) -> dict[TopicPartition, End]:
+    """The committed end of every partition of `topics`.
 
     Call it after the producers have started: that ends the transactions of their predecessors,
     which would hide the records behind them. Raises KafkaError, or TimeoutError after
@@ -189,48 +225,57 @@ async def newest(
 
 async def _read_back(
     consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
-) -> dict[TopicPartition, Watermark | None]:
+) -> dict[TopicPartition, End]:
     """Look at the end of every partition, then further back where no watermark was in sight."""
     consumer.assign(partitions)
     first = await consumer.beginning_offsets(partitions)
-    # Under read_committed the end is the last stable offset; it may lie behind markers and aborted
-    # records.
-    end = await consumer.end_offsets(partitions)
-    found: dict[TopicPartition, Watermark | None] = dict.fromkeys(partitions)
+    # Under read_committed the end is the last stable offset; markers and aborted records may lie
+    # before it.
+    edge = await consumer.end_offsets(partitions)
+    found = dict.fromkeys(partitions, End(None))
     window = FIRST_WINDOW
     while True:
-        pending = {part for part in partitions if found[part] is None and end[part] > first[part]}
-        if not pending:
+        start = {
+            part: max(first[part], edge[part] - window)
+            for part in partitions
+            if found[part].watermark is None and edge[part] > first[part]
+        }
+        if not start:
             return found
-        start = {part: max(first[part], end[part] - window) for part in pending}
-        found.update(await _read_window(consumer, start, end))
-        end.update(start)
+        for part, end in (await _read_window(consumer, start, edge)).items():
+            later = (*end.later, *found[part].later)[-LATER:]
+            found[part] = End(end.watermark, later)
+        edge.update(start)
         window *= 4
 
 
 async def _read_window(
     consumer: AIOKafkaConsumer,
     start: Mapping[TopicPartition, int],
-    end: Mapping[TopicPartition, int],
-) -> dict[TopicPartition, Watermark | None]:
-    """The last watermark of each partition in [start, end)."""
+    edge: Mapping[TopicPartition, int],
+) -> dict[TopicPartition, End]:
+    """The last watermark of each partition in [start, edge), and the events behind it."""
     consumer.assign(list(start))
     for part, offset in start.items():
         consumer.seek(part, offset)
-    found: dict[TopicPartition, Watermark | None] = dict.fromkeys(start)
+    marks: dict[TopicPartition, Watermark] = {}
+    later: dict[TopicPartition, deque[tuple[UUID, int]]] = {
+        part: deque(maxlen=LATER) for part in start
+    }
     left = set(start)
     while left:
         for part, records in (await consumer.getmany(*left, timeout_ms=200)).items():
             for record in records:
-                if is_watermark(record.key) and record.offset < end[part]:
-                    found[part] = _tolerant(record.value) or found[part]
+                if record.offset >= edge[part]:
+                    break
+                # What others have put here and we cannot read says nothing about our journal.
+                with contextlib.suppress(UnreadableRecordError, ValueError):
+                    if is_watermark(record.key):
+                        marks[part] = Watermark.read(record.value)
+                        later[part].clear()
+                    else:
+                        event = read(record)
+                        later[part].append((UUID(event.id), event.sequence.epoch))
         # The position also passes what getmany never shows: markers, aborted and compacted records.
-        left = {part for part in left if await consumer.position(part) < end[part]}
-    return found
-
-
-def _tolerant(value: bytes | None) -> Watermark | None:
-    try:
-        return Watermark.read(value)
-    except UnreadableRecordError:
-        return None
+        left = {part for part in left if await consumer.position(part) < edge[part]}
+    return {part: End(marks.get(part), tuple(later[part])) for part in start}

@@ -35,7 +35,9 @@ class MirrorAge:
     ahead_seconds: Decimal = Decimal(0)
 
     def problem(self, bound_seconds: float | Decimal) -> Stale | None:
-        """Why it must not be decided on, when it is older than `bound_seconds` or cannot be told."""
+        """Why it must not be decided on, when it is older than `bound_seconds` or cannot be
+        told.
+        """
         if self.seconds is None:
             return Stale.NEVER_HEARD
         if self.ahead_seconds > 0:
@@ -61,8 +63,9 @@ async def mirror_age(
     skew_seconds: float = 5.0,
     partitions: int = PARTITIONS,
 ) -> MirrorAge:
-    """The age of `mirror` (or of a topic) as `source` sees it: a unit of work, or an asyncpg connection
-    and `now`. One small statement."""
+    """The age of `mirror` (or of a topic) as `source` sees it: a unit of work, or an asyncpg
+    connection and `now`. One small statement.
+    """
     topic = mirror if isinstance(mirror, str) else mirror.topic
     if isinstance(source, UnitOfWork):
         driver, now = source.driver, now or source.now
@@ -83,4 +86,6 @@ async def mirror_age(
 
 def _seconds(later: datetime, earlier: datetime) -> Decimal:
     between = later - earlier
-    return Decimal(between.days * 86_400 + between.seconds) + Decimal(between.microseconds).scaleb(-6)
+    return Decimal(between.days * 86_400 + between.seconds) + Decimal(between.microseconds).scaleb(
+        -6
+    )

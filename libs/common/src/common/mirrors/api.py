@@ -1,4 +1,6 @@
-"""`GET /v1/mirrors`: how old our copies of other services' state are, and what waits beside them."""
+"""`GET /v1/mirrors`: how old our copies of other services' state are, and what waits beside
+them.
+"""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,12 +47,16 @@ class MirrorView(PublicModel):
     age_seconds: Decimal | None = Field(
         description="age of the worst partition; null while one was never heard of"
     )
-    problem: Stale | None = Field(description="why decisions that rest on it are refused, if they are")
+    problem: Stale | None = Field(
+        description="why decisions that rest on it are refused, if they are"
+    )
     watermark_epoch: int | None = Field(description="of the partition that is furthest behind")
     watermark_position: int | None = Field(
         description="the owner's journal position up to which everything is here"
     )
-    unreadable: int = Field(description="rows whose last event could not be read: they count as closed")
+    unreadable: int = Field(
+        description="rows whose last event could not be read: they count as closed"
+    )
     parked: int = Field(description="records that cannot be read and are not superseded")
     due: int = Field(description="reactions still to be run")
     refused: int = Field(description="those of them whose last run ended in an error")
@@ -108,10 +114,10 @@ def mirror_routes(
 
 
 async def mirror_digest(driver: Any, mirror: Mirror) -> str:
-    """SHA-256, in hexadecimal, over `id sequence\\n` of the rows that are not gone, sorted by id."""
+    """SHA-256, in hexadecimal, over `id sequence\\n` of the rows not gone, sorted by id."""
     return str(
         await driver.fetchval(
-            "SELECT encode(sha256(coalesce(string_agg("
+            "SELECT encode(sha256(coalesce(string_agg("  # noqa: S608 - the table's name is ours
             "convert_to(id::text || ' ' || sequence || E'\\n', 'UTF8'), ''::bytea ORDER BY id), "
             f"''::bytea)), 'hex') FROM {quoted(mirror.table.name)} WHERE NOT gone"
         )
@@ -132,7 +138,7 @@ async def _figures(driver: Any, mirror: Mirror, reactions: tuple[Reaction, ...])
             WHERE topic = $1 AND watermark_at IS NOT NULL
             ORDER BY watermark_epoch, watermark_position LIMIT 1
         ) AS behind ON true
-        """,
+        """,  # noqa: S608 - the table's name is ours
         mirror.topic,
         [reaction.name for reaction in reactions if reaction.mirror is mirror],
     )

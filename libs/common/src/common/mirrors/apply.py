@@ -38,8 +38,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Applied:
-    """What a batch did. `following`: the next offset of each partition. `written`: rows that changed
-    (the other events were repeated or out of date); `due`: reactions that became due."""
+    """What a batch did. `following`: the next offset of each partition. `written`: rows that
+    changed (the other events were repeated or out of date); `due`: reactions that became due.
+    """
 
     following: Mapping[Partition, int]
     events: int
@@ -110,7 +111,9 @@ class Applier:
             for topic in sorted(items):
                 of_topic = [
                     await absorb(driver, mirror, names, read, careful=careful)
-                    for (mirror, names), read in zip(self._of_topic[topic], items[topic], strict=True)
+                    for (mirror, names), read in zip(
+                        self._of_topic[topic], items[topic], strict=True
+                    )
                 ]
                 parked += await park(driver, cluster_id, of_topic)
                 absorbed += of_topic
@@ -125,7 +128,9 @@ class Applier:
 
 
 def _step(batch: Batch) -> Step:
-    """The batch's last watermark counts: everything before it in the list is in this transaction."""
+    """The batch's last watermark counts: everything before it in the list is in this
+    transaction.
+    """
     watermark = None
     for record in batch.records:
         if is_watermark(record.key):

@@ -1,8 +1,8 @@
 """How a mirror's row takes one more record: the rules, and nothing else.
 
-The highest version wins, whatever the order of arrival and however often a record comes. What cannot
-be read closes the row; a version at least as new opens it. What is gone stays gone for every record
-that is not newer than the grave.
+The highest version wins, whatever the order of arrival and however often a record comes. What
+cannot be read closes the row; a version at least as new opens it. What is gone stays gone for every
+record that is not newer than the grave.
 """
 
 from dataclasses import dataclass
@@ -35,8 +35,7 @@ def fold(row: Row | None, item: Item) -> Row | None:
         return _bury(row, item)
     sequence = item.sequence or LOWEST
     if row is not None and not (
-        sequence > row.sequence
-        or (sequence == row.sequence and not row.readable and not row.gone)
+        sequence > row.sequence or (sequence == row.sequence and not row.readable and not row.gone)
     ):
         return row
     return Row(sequence, facts=item, by=item)
@@ -62,7 +61,8 @@ def _bury(row: Row | None, item: Item) -> Row | None:
         if row is None or row.gone:
             return row
         return Row(row.sequence, gone=True, facts=item, by=item)
-    if row is not None and item.sequence <= row.sequence:
-        if row.gone or item.sequence < row.sequence:
-            return row
+    if row is not None and (
+        item.sequence < row.sequence or (row.gone and item.sequence == row.sequence)
+    ):
+        return row
     return Row(item.sequence, gone=True, facts=item, by=item)

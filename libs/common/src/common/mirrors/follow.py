@@ -158,7 +158,9 @@ class Follower:
             self._to_commit.clear()
 
     async def _place(self, consumer: Consumer) -> None:
-        """Ask the database where the partitions without a place go on; new ones at the beginning."""
+        """Ask the database where the partitions without a place go on; new ones at the
+        beginning.
+        """
         wanted = set(consumer.unplaced)
         if await consumer.ask_cluster_id() != consumer.cluster_id:
             raise ClusterChangedError("another cluster answers at the same address")

@@ -48,7 +48,9 @@ class FollowerMetrics:
         )
 
     def heard(self, topic: str, oldest: datetime | None) -> None:
-        """The oldest watermark of `topic`. From here the age grows by itself, even if we stand still."""
+        """The oldest watermark of `topic`. From here the age grows by itself, even if we stand
+        still.
+        """
         if topic not in self._oldest:
             self.age.labels(topic).set_function(self._age_of(topic))
         self._oldest[topic] = oldest
@@ -108,7 +110,8 @@ async def look(
 async def look_due(metrics: ReactorMetrics, driver: Any, reactions: tuple[Reaction, ...]) -> None:
     """Read what the gauges show of the reactions: one statement."""
     rows = await driver.fetch(
-        "SELECT reaction, count(*) AS due, count(error) AS refused FROM reaction_due GROUP BY reaction"
+        "SELECT reaction, count(*) AS due, count(error) AS refused "
+        "FROM reaction_due GROUP BY reaction"
     )
     found = {row["reaction"]: row for row in rows}
     for reaction in reactions:

@@ -25,7 +25,9 @@ def mirror_table(name: str, metadata: MetaData, *columns: "Column[object]") -> T
     """
     for column in columns:
         if not column.nullable:
-            raise ValueError(f"{name}.{column.name} must be nullable: an unreadable row has no facts")
+            raise ValueError(
+                f"{name}.{column.name} must be nullable: an unreadable row has no facts"
+            )
     return Table(
         name,
         metadata,

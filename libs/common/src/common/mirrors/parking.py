@@ -1,4 +1,5 @@
-"""Records that could not be read: kept as they came, open until their mirror row can be trusted again.
+"""Records that could not be read: kept as they came, open until their mirror row can be trusted
+again.
 
 A record whose key is an aggregate's id stays open exactly as long as the row is unreadable. One
 without such a key closes no row, so nothing but a person resolves it.
@@ -85,10 +86,10 @@ async def park(driver: Any, cluster_id: str, absorbed: Sequence[Absorbed]) -> in
 
 
 def closed(id_: UUID | None, absorbed: Iterable[Absorbed]) -> bool:
-    """Whether a mirror still holds the row `id_` unreadable (a key that is no id is never settled)."""
-    return id_ is None or any(
-        id_ in each.rows and not each.rows[id_].readable for each in absorbed
-    )
+    """Whether a mirror still holds the row `id_` unreadable (a key that is no id is never
+    settled).
+    """
+    return id_ is None or any(id_ in each.rows and not each.rows[id_].readable for each in absorbed)
 
 
 async def _insert(

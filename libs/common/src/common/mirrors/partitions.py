@@ -1,8 +1,8 @@
 """How far each partition was read. It stands in our own database, so it goes back in time with it.
 
 The place moves by compare-and-set in the transaction that applies the records: whoever believes in
-another place (a consumer that was frozen and replaced, one that ran while the database was restored)
-is refused and must look again.
+another place (a consumer that was frozen and replaced, one that ran while the database was
+restored) is refused and must look again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,9 @@ Partition = tuple[str, int]
 
 
 class OffsetMovedError(Exception):
-    """Somebody else moved a partition's place, or it was put back: forget the batch and look again."""
+    """Somebody else moved a partition's place, or it was put back: forget the batch and look
+    again.
+    """
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ async def places(
     return {each: found[each] for each in partitions if each in found}
 
 
-async def begin(driver: Any, cluster_id: str, beginnings: Mapping[Partition, int]) -> list[Partition]:
+async def begin(
+    driver: Any, cluster_id: str, beginnings: Mapping[Partition, int]
+) -> list[Partition]:
     """Take up partitions at their `beginnings`, unless they have a place on this cluster already.
 
     What was known of their topics on another cluster is forgotten: its offsets mean nothing here,

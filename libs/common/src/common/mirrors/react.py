@@ -166,7 +166,9 @@ class Reactor:
         """
         async with borrowed(self._engine) as driver:
             fresh = await self._fresh(driver, self._clock.now())
-            loosening = [each.name for each in self._reactions.values() if each.mirror.topic in fresh]
+            loosening = [
+                each.name for each in self._reactions.values() if each.mirror.topic in fresh
+            ]
             page = await driver.fetch(_DUE, list(self._reactions), loosening, PAGE)
             await self._look(driver)
         ran = []
@@ -182,7 +184,9 @@ class Reactor:
         return len(page) == PAGE and any(each is not Ran.TAKEN for each in ran)
 
     async def _look(self, driver: Any) -> None:
-        """Read the gauges, now and then: counting many duties for every page of them would cost more."""
+        """Read the gauges, now and then: counting many duties for every page of them would cost
+        more.
+        """
         now = asyncio.get_running_loop().time()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
@@ -219,9 +223,8 @@ class Reactor:
 
     async def _work(self, uow: UnitOfWork, run: _Run) -> Ran:
         reaction, driver = run.reaction, uow.driver
-        await driver.fetchval(
-            f"SELECT 1 FROM {quoted(reaction.mirror.table.name)} WHERE id = $1 FOR SHARE", run.id
-        )
+        table = quoted(reaction.mirror.table.name)
+        await driver.fetchval(f"SELECT 1 FROM {table} WHERE id = $1 FOR SHARE", run.id)  # noqa: S608 - ours
         duty = await driver.fetchrow(_TAKE, reaction.name, run.id)
         if duty is None:
             return Ran.TAKEN
@@ -272,5 +275,3 @@ async def _wait(stop: asyncio.Event, work: Any) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-
-

@@ -26,7 +26,9 @@ MAX_ERROR = 2000
 
 
 class KafkaRecord(cloudevents.Arrived, Protocol):
-    """A consumed record (aiokafka's ConsumerRecord is one). `timestamp`: milliseconds, the broker's."""
+    """A consumed record (aiokafka's ConsumerRecord is one). `timestamp`: milliseconds, the
+    broker's.
+    """
 
     @property
     def topic(self) -> str: ...
@@ -57,8 +59,8 @@ class Item:
 
 
 def read_watermark(record: KafkaRecord) -> Watermark:
-    """The watermark in `record`, its time being the earlier of the publisher's and the broker's clock,
-    so that neither can make a mirror look fresher than it is.
+    """The watermark in `record`, its time being the earlier of the publisher's and the broker's
+    clock, so that neither can make a mirror look fresher than it is.
 
     Raises UnreadableRecordError; then the mirror simply ages on.
     """
@@ -114,7 +116,9 @@ def _unreadable(record: KafkaRecord, error: str) -> Item:
 
 
 def _is_about(mirror: Mirror, event_type: str) -> bool:
-    """Any change of the aggregate will do, also one we have never heard of: the state is complete."""
+    """Any change of the aggregate will do, also one we have never heard of: the state is
+    complete.
+    """
     return event_type.startswith(f"{NAMESPACE}.{mirror.topic.rpartition('.')[0]}.")
 
 
@@ -124,7 +128,9 @@ def _state(mirror: Mirror, data: bytes) -> str:
     except ValidationError as error:
         places = "; ".join(
             f"{'.'.join(map(str, problem['loc'])) or 'the value'}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_context=False, include_input=False)
+            for problem in error.errors(
+                include_url=False, include_context=False, include_input=False
+            )
         )
         raise UnreadableRecordError(places) from error
     state: BaseModel = getattr(event, mirror.aggregate)

@@ -1,7 +1,8 @@
 """Trying parked records again, by hand: after a correction of the program that could not read them.
 
-A record that can be read now heals its mirror row, as if it had just come; one that is out of date by
-now changes nothing. `dismiss` is for the records that no program will ever read and no row waits for.
+A record that can be read now heals its mirror row, as if it had just come; one that is out of date
+by now changes nothing. `dismiss` is for the records that no program will ever read and no row waits
+for.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,8 @@ PAGE = 100
 log = structlog.get_logger(__name__)
 
 _OPEN = """
-SELECT cluster_id, topic, partition, "offset", key, headers, value, timestamp_ms, parked_at FROM parked
+SELECT cluster_id, topic, partition, "offset", key, headers, value, timestamp_ms, parked_at
+FROM parked
 WHERE resolved_at IS NULL AND topic = ANY($1::text[])
   AND (parked_at, cluster_id, topic, partition, "offset") > ($2, $3, $4, $5, $6)
 ORDER BY parked_at, cluster_id, topic, partition, "offset" LIMIT $7
@@ -48,7 +50,9 @@ WHERE resolved_at IS NULL AND topic = $1 AND id = $2
 
 @dataclass(frozen=True)
 class Redriven:
-    """How many records were `tried`, how many of them are `healed`, and how many are `left` open."""
+    """How many records were `tried`, how many of them are `healed`, and how many are `left`
+    open.
+    """
 
     tried: int
     healed: int
@@ -89,7 +93,8 @@ async def redrive_on(
 
 
 async def dismiss(driver: Any, cluster_id: str, topic: str, partition: int, offset: int) -> bool:
-    """Resolve an open record whose key is no aggregate's id: no row waits for it. Whether it was so.
+    """Resolve an open record whose key is no aggregate's id: no row waits for it. Whether it was
+    so.
 
     A record that keeps a row closed cannot be dismissed; only a readable event opens the row.
     """
@@ -126,5 +131,7 @@ async def _try(
         await driver.execute(_RESOLVE, *place, "redriven")
         for item in items:
             await driver.execute(_SETTLE, record.topic, item.id)
-    log.info("record_redriven", topic=record.topic, partition=record.partition, offset=record.offset)
+    log.info(
+        "record_redriven", topic=record.topic, partition=record.partition, offset=record.offset
+    )
     return True

@@ -51,7 +51,9 @@ async def resync_reaction(driver: Any, reaction: Reaction) -> int:
 
 
 class Resync:
-    """Goes round all mirrors, a few rows a second, every few hours. Leaves what is due already alone."""
+    """Goes round all mirrors, a few rows a second, every few hours. Leaves what is due already
+    alone.
+    """
 
     def __init__(
         self,
@@ -106,16 +108,16 @@ async def _page(
         if again
         else "NOTHING"
     )
-    ids = [
-        row["id"]
-        for row in await driver.fetch(
-            f"SELECT id FROM {quoted(reaction.mirror.table.name)} WHERE id > $1 ORDER BY id LIMIT $2",
-            after,
-            limit,
-        )
-    ]
+    table = quoted(reaction.mirror.table.name)
+    rows = await driver.fetch(
+        f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT $2",  # noqa: S608 - ours
+        after,
+        limit,
+    )
+    ids = [row["id"] for row in rows]
     await driver.execute(
-        "INSERT INTO reaction_due AS due (reaction, id) SELECT $1, * FROM unnest($2::uuid[]) "
+        "INSERT INTO reaction_due AS due (reaction, id) "  # noqa: S608 - ours
+        "SELECT $1, * FROM unnest($2::uuid[]) "
         f"ON CONFLICT (reaction, id) DO {clash}",
         reaction.name,
         ids,

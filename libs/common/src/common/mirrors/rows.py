@@ -100,9 +100,7 @@ def _what_matters(row: Any) -> list[Any]:
     return list(row.values())[2:]
 
 
-async def _make_due(
-    driver: Any, reactions: Sequence[str], causes: dict[UUID, Item | None]
-) -> int:
+async def _make_due(driver: Any, reactions: Sequence[str], causes: dict[UUID, Item | None]) -> int:
     """Make every reaction due for the rows of `causes`; the number of duties."""
     if not causes:
         return 0
@@ -205,7 +203,7 @@ def _statements(mirror: Mirror) -> Statements:
     shown = ", ".join(("id", "sequence", "readable", "gone", *relevant))
     return Statements(
         lock=(
-            f"SELECT {shown} FROM {table} WHERE id = ANY($1::uuid[]) "
+            f"SELECT {shown} FROM {table} WHERE id = ANY($1::uuid[]) "  # noqa: S608 - ours
             "ORDER BY id FOR NO KEY UPDATE"
         ),
         facts=_upsert(table, columns, shown),
@@ -214,7 +212,9 @@ def _statements(mirror: Mirror) -> Statements:
 
 
 def _upsert(table: str, columns: Sequence[str], shown: str) -> str:
-    """The rows in $1, a JSON list, in the order of their ids; PostgreSQL knows the columns' types."""
+    """The rows in $1, a JSON list, in the order of their ids; PostgreSQL knows the columns'
+    types.
+    """
     names = "".join(f", {quoted(name)}" for name in columns)
     assign = "".join(f", {quoted(name)} = excluded.{quoted(name)}" for name in columns)
     return f"""
@@ -225,7 +225,7 @@ def _upsert(table: str, columns: Sequence[str], shown: str) -> str:
             readable = excluded.readable, gone = excluded.gone, seen_at = now(){assign}
         WHERE excluded.sequence >= mirror.sequence
         RETURNING {shown}
-        """
+        """  # noqa: S608 - the names are ours
 
 
 def quoted(name: str) -> str:

@@ -1,0 +1,54 @@
+"""The tables that the code knows are the tables that the migrations make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, inspect
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+import disbursement.service
+from disbursement.ledger.rules import Purse
+from disbursement.metadata import metadata
+from support.disbursement import World
+
+assert disbursement.service.SERVICE  # every table is imported by the composition root
+
+
+async def test_every_table_has_the_columns_that_the_code_knows(world: World) -> None:
+    async with world.runtime.engine.connect() as db:
+        made: Mapping[str, Mapping[str, Any]] = await db.run_sync(_columns)
+    known = {
+        table.name: {
+            column.name: (_type(column.type), column.nullable) for column in table.columns
+        }
+        for table in metadata.sorted_tables
+    }
+    assert {name: made.get(name) for name in known} == known
+
+
+@pytest.mark.parametrize("purse", list(Purse))
+async def test_the_database_knows_every_purse(world: World, purse: Purse) -> None:
+    await world.execute(
+        "INSERT INTO ledger_balance (owner, purse, grant_id, currency)"
+        " VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'USD')",
+        purse.value,
+    )
+
+
+def _type(type_: TypeEngine[Any]) -> str:
+    return type_.compile(dialect=postgresql.dialect())
+
+
+def _columns(connection: Connection) -> Mapping[str, Mapping[str, Any]]:
+    inspector = inspect(connection)
+    return {
+        table: {
+            column["name"]: (_type(column["type"]), column["nullable"])
+            for column in inspector.get_columns(table)
+        }
+        for table in inspector.get_table_names()
+    }

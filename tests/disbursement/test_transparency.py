@@ -1,0 +1,94 @@
+"""The reports: layers, days, shares."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from common.money import Money
+from disbursement.agreements import commands as agreements
+from disbursement.transparency.queries import shares_of_money, ways_of_grant
+from support.disbursement import SUBMITTER, TODAY, World, in_country, usd
+
+
+async def test_layers_and_days_to_the_first_settled_instalment(world: World) -> None:
+    grant = await world.grant()
+    agreement = await world.agreement(grant)
+    await world.settled(agreement)
+    waiting = await world.agreement(grant)
+    await world.draft(grant, await world.partner())
+    first, second = await world.read(lambda uow: ways_of_grant(uow, grant))
+    assert (first.agreement_id, second.agreement_id) == (agreement.id, waiting.id)
+    assert (first.layers_from_fund, first.layers_from_donor) == (1, 2)
+    assert first.first_settled_on == TODAY
+    assert first.days is not None
+    # the fund paid on Friday 19 June, the bank on Monday 22 June
+    assert (first.days.calendar, first.days.working) == (3, 1)
+    assert (second.first_settled_on, second.days) == (None, None)
+
+
+async def test_an_instalment_that_came_back_was_not_the_first(world: World) -> None:
+    grant = await world.grant()
+    agreement = await world.agreement(grant)
+    back = await world.evidence(await world.sent(agreement), "settled", on=TODAY)
+    await world.evidence(back, "returned")
+    world.clock.advance(timedelta(days=2))
+    await world.watermark()
+    payment = await world.sent(agreement)
+    await world.evidence(payment, "settled", on=TODAY + timedelta(days=2))
+    (way,) = await world.read(lambda uow: ways_of_grant(uow, grant))
+    assert way.first_settled_on == TODAY + timedelta(days=2)
+
+
+async def test_shares_are_by_locality_paid_and_committed_apart(world: World) -> None:
+    grant = await world.grant()
+    for local, kind, amount in (
+        ("yes", "national_ngo", 60_000),
+        ("no", "international_ngo", 30_000),
+        ("undetermined", "university_research", 8_000),
+        (None, None, 2_000),
+    ):
+        partner = await world.partner(local=local, kind=kind)
+        agreement = await world.agreement(grant, partner, usd(amount), tranches=1)
+        if local == "yes":
+            await world.settled(agreement)
+    (usd_shares,) = await world.read(shares_of_money)
+    committed = usd_shares.committed
+    assert (committed.total, committed.to_civil_society) == (100_000, 98_000)
+    assert (committed.to_local, committed.not_local, committed.undetermined) == (
+        60_000,
+        30_000,
+        10_000,
+    )
+    assert committed.share(committed.to_local) == Decimal("0.6000")
+    paid = usd_shares.paid
+    assert (paid.total, paid.share(paid.to_local)) == (60_000, Decimal("1.0000"))
+
+
+async def test_currencies_are_never_added_up(world: World) -> None:
+    for currency in ("XAF", "USD"):
+        grant = await world.grant(Money(Decimal(1000), currency))
+        await world.agreement(grant, amount=Money(Decimal(1000), currency))
+    found = await world.read(shares_of_money)
+    assert [(each.currency, each.committed.total) for each in found] == [
+        ("USD", 1000),
+        ("XAF", 1000),
+    ]
+
+
+async def test_what_a_terminated_agreement_gave_back_is_no_longer_committed(world: World) -> None:
+    agreement = await world.agreement()
+    await world.settled(agreement)
+    await world.run(lambda uow: agreements.terminate_agreement(uow, agreement.id, "war"))
+    (found,) = await world.read(shares_of_money)
+    assert (found.committed.total, found.paid.total) == (50_000, 50_000)
+
+
+async def test_shares_can_be_narrowed_and_stay_within_reach(world: World) -> None:
+    agreement = await world.agreement()
+    by_country = await world.read(lambda uow: shares_of_money(uow, country="HTI"))
+    by_emergency = await world.read(lambda uow: shares_of_money(uow, emergency="COVID-19"))
+    by_grant = await world.read(lambda uow: shares_of_money(uow, grant_id=agreement.grant_id))
+    assert (len(by_country), len(by_emergency), len(by_grant)) == (0, 1, 1)
+    abroad = await world.runtime.units.read(shares_of_money, actor=in_country(SUBMITTER, "HTI"))
+    assert abroad == []
