@@ -32,7 +32,7 @@ from common.process import free_port
 from common.service import Service
 from support.api import open_service, token
 
-EXAMPLES = 15
+EXAMPLES = 6
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from support.api import Api
+from support.clerk import Clerk
 from support.disbursement import World, api_of, open_world
 
 
@@ -22,3 +23,9 @@ async def api(world: World) -> AsyncIterator[Api]:
     """The API on the world's database."""
     async with api_of(world) as api:
         yield api
+
+
+@pytest.fixture
+def clerk(api: Api, world: World) -> Clerk:
+    """Somebody who sends requests."""
+    return Clerk(api, world)

@@ -63,9 +63,7 @@ async def test_money_that_has_not_arrived_is_not_promised(world: World) -> None:
 
 
 @pytest.mark.parametrize("eligibility", ["ineligible", "provisional"])
-async def test_a_partner_that_may_not_be_paid_is_not_signed(
-    world: World, eligibility: str
-) -> None:
+async def test_a_partner_that_may_not_be_paid_is_not_signed(world: World, eligibility: str) -> None:
     with pytest.raises(PartnerIneligibleError):
         await world.agreement(partner=await world.partner(eligibility))
 
@@ -101,9 +99,7 @@ async def test_a_signature_of_tomorrow_is_refused(world: World) -> None:
 
 async def test_an_agreement_is_in_its_grants_currency(world: World) -> None:
     with pytest.raises(CurrencyMismatchError):
-        await world.draft(
-            await world.grant(), await world.partner(), Money(Decimal(1), "CHF")
-        )
+        await world.draft(await world.grant(), await world.partner(), Money(Decimal(1), "CHF"))
 
 
 async def test_an_agreement_does_not_outlast_its_grant(world: World) -> None:
@@ -167,9 +163,7 @@ async def test_an_illegal_move_names_the_state(
 async def test_a_move_on_an_older_version_is_refused(world: World) -> None:
     draft = await world.draft(await world.grant(), await world.partner())
     seen = Sequence.parse(draft.sequence)
-    await world.run(
-        lambda uow: commands.submit_agreement_for_review(uow, draft.id, expected=seen)
-    )
+    await world.run(lambda uow: commands.submit_agreement_for_review(uow, draft.id, expected=seen))
     with pytest.raises(StaleVersionError):
         await world.run(lambda uow: commands.pass_agreement_review(uow, draft.id, expected=seen))
 

@@ -1,4 +1,6 @@
-"""A partner's change comes as a record from Kafka and ends as a held payment, by the real machinery."""
+"""A partner's change comes as a record from Kafka and ends as a held payment, by the real
+machinery.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ class Following:
             await begin(driver, CLUSTER, {(PARTNERS.topic, number): 0 for number in range(6)})
 
     async def hear(self, partner: UUID, *said: tuple[str, str]) -> None:
-        """Records `(sequence, eligibility)` of one partner, in this order, and then the reactions."""
+        """Records `(sequence, eligibility)` of one partner, in this order; then the reactions."""
         records = [self._record(partner, self._offset + n, *each) for n, each in enumerate(said)]
         await self._applier.apply(CLUSTER, [Batch((PARTNERS.topic, 0), self._offset, records)])
         self._offset += len(records)
@@ -100,7 +102,15 @@ LATER_EPOCH = "0002-0000000001"
         ([(ONE, "?")], "held"),
         ([(ONE, "?"), (TWO, "eligible")], "approved"),
     ],
-    ids=["once", "twice", "out of order", "and back", "raised epoch", "unreadable", "readable again"],
+    ids=[
+        "once",
+        "twice",
+        "out of order",
+        "and back",
+        "raised epoch",
+        "unreadable",
+        "readable again",
+    ],
 )
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
 async def test_however_records_arrive_the_payment_ends_as_the_last_state_says(

@@ -20,9 +20,7 @@ async def test_neither_a_submitter_nor_an_author_of_any_revision_approves(
     world: World, person: str
 ) -> None:
     payment = await world.submitted()
-    await world.run(
-        lambda uow: commands.revise_payment(uow, payment.id, None), _person("chen")
-    )
+    await world.run(lambda uow: commands.revise_payment(uow, payment.id, None), _person("chen"))
     again = await world.run(lambda uow: commands.resubmit_payment(uow, payment.id))
     await _is_refused(
         world,

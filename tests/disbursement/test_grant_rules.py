@@ -56,7 +56,9 @@ TODAY = date(2020, 6, 22)
 def test_codes_are_found_in_whatever_stands_around_them(
     text: str | None, project: str | None, application: str | None, window: str | None
 ) -> None:
-    assert find_codes(text) == CerfCodes(project, application, window and Window(window))
+    assert find_codes(text) == CerfCodes(
+        project, application, None if window is None else Window(window)
+    )
 
 
 def test_the_window_is_read_from_the_code() -> None:
@@ -89,7 +91,9 @@ def test_a_window_outside_cerf_is_refused() -> None:
         (date(2020, 1, 31), 1, date(2020, 2, 29)),
     ],
 )
-def test_months_later_is_the_same_day_or_the_months_last(day: date, months: int, then: date) -> None:
+def test_months_later_is_the_same_day_or_the_months_last(
+    day: date, months: int, then: date
+) -> None:
     assert months_after(day, months) == then
 
 
@@ -99,9 +103,7 @@ def test_rapid_response_counts_six_months_from_the_funds_payment() -> None:
 
 
 def test_a_deadline_agreed_in_writing_goes_before_the_windows_rule() -> None:
-    ends = rules.deadline(
-        Window.RAPID_RESPONSE, date(2020, 6, 19), date(2021, 3, 31), [SIX_MONTHS]
-    )
+    ends = rules.deadline(Window.RAPID_RESPONSE, date(2020, 6, 19), date(2021, 3, 31), [SIX_MONTHS])
     assert ends is not None
     assert ends.ends_on == date(2021, 3, 31)
 

@@ -195,9 +195,7 @@ async def test_a_reaction_run_twice_changes_nothing_more(world: World) -> None:
     assert await world.payment(payment) == once
 
 
-@pytest.mark.parametrize(
-    "facts", [{"readable": False}, {"gone": True}], ids=["unreadable", "gone"]
-)
+@pytest.mark.parametrize("facts", [{"readable": False}, {"gone": True}], ids=["unreadable", "gone"])
 async def test_what_cannot_be_read_or_is_gone_is_held(world: World, facts: dict[str, bool]) -> None:
     partner = await world.partner()
     payment = await world.approved(await world.agreement(partner=partner))

@@ -46,9 +46,7 @@ async def test_a_side_cannot_be_added_to_an_old_movement(world: World) -> None:
     (old,) = await world.fetch("SELECT id FROM ledger_transaction")
     with pytest.raises(asyncpg.PostgresError) as refused:
         await world.execute(
-            ENTRY.format(
-                id=old["id"], grant=grant.id, purse="available", amount=1, currency="USD"
-            )
+            ENTRY.format(id=old["id"], grant=grant.id, purse="available", amount=1, currency="USD")
         )
     assert refused.value.sqlstate == "FD002"
 

@@ -284,9 +284,7 @@ async def test_a_change_on_an_older_version_is_refused(world: World) -> None:
     seen = Sequence.parse(payment.sequence)
     await world.approve(payment, BORIS)
     with pytest.raises(StaleVersionError):
-        await world.run(
-            lambda uow: commands.revise_payment(uow, payment.id, None, expected=seen)
-        )
+        await world.run(lambda uow: commands.revise_payment(uow, payment.id, None, expected=seen))
 
 
 async def test_resubmitting_checks_partner_and_agreement_again(world: World) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -25,11 +26,9 @@ from support.disbursement import BORIS, CHEN, DINA, TODAY, World, usd
 
 async def test_two_hundred_submits_on_one_grant_leave_exact_balances(world: World) -> None:
     grant = await world.grant()
-    made = [
-        await world.agreement(grant, amount=usd(24_000), tranches=20) for _ in range(10)
-    ]
+    made = [await world.agreement(grant, amount=usd(24_000), tranches=20) for _ in range(10)]
     todo = [(agreement, tranche) for tranche in range(1, 21) for agreement in made]
-    await _all_at_once([lambda a=a, t=t: world.submitted(a, t) for a, t in todo])
+    await _all_at_once([partial(world.submitted, each, tranche) for each, tranche in todo])
     assert await world.balances(grant.id) == {"available": "2760000", "earmarked": "240000"}
     (count,) = await world.fetch("SELECT count(*) AS n FROM payment")
     assert count["n"] == 200
@@ -49,14 +48,14 @@ async def test_two_signatures_at_once_do_not_promise_the_money_twice(world: Worl
     drafts = []
     for _ in range(4):
         draft = await world.draft(grant, await world.partner(), usd(60))
-        await world.run(lambda uow, d=draft: agreements.submit_agreement_for_review(uow, d.id))
-        await world.run(lambda uow, d=draft: agreements.pass_agreement_review(uow, d.id))
+        for move in (agreements.submit_agreement_for_review, agreements.pass_agreement_review):
+            await world.run(partial(move, agreement_id=draft.id))
         drafts.append(draft)
 
     async def sign(draft: Agreement) -> Agreement:
         return await world.run(lambda uow: agreements.sign_agreement(uow, draft.id, TODAY))
 
-    results = await _all_at_once([lambda d=d: sign(d) for d in drafts])
+    results = await _all_at_once([partial(sign, draft) for draft in drafts])
     assert Counter(type(each) for each in results) == {Agreement: 1, NotCoveredError: 3}
     assert await world.balances(grant.id) == {"available": "40", "committed": "60"}
 
@@ -64,7 +63,7 @@ async def test_two_signatures_at_once_do_not_promise_the_money_twice(world: Worl
 async def test_of_approvers_at_once_one_closes_and_none_too_many_is_counted(world: World) -> None:
     payment = await world.submitted(await world.agreement(amount=usd(200_000)))
     people = (BORIS, CHEN, DINA)
-    results = await _all_at_once([lambda p=p: world.approve(payment, p) for p in people])
+    results = await _all_at_once([partial(world.approve, payment, person) for person in people])
     assert Counter(type(each) for each in results) == {Payment: 2, IllegalMoveError: 1}
     assert await world.changes(payment.id) == ["submitted", "approval_given", "approved"]
     assert await world.breaches() == []
@@ -89,7 +88,9 @@ async def test_two_releases_at_once_move_the_money_once(world: World) -> None:
 async def test_a_submit_that_waited_for_the_agreement_sees_no_old_eligibility(
     world: World,
 ) -> None:
-    """It holds the partner while it waits, so the suspension comes after it and catches its payment."""
+    """It holds the partner while it waits, so the suspension comes after it and catches its
+    payment.
+    """
     partner = await world.partner()
     agreement = await world.agreement(partner=partner)
     async with _locked(world, "SELECT 1 FROM agreement FOR UPDATE"):
@@ -97,7 +98,8 @@ async def test_a_submit_that_waited_for_the_agreement_sees_no_old_eligibility(
         await _waits(world, "agreement")
         suspending = asyncio.create_task(world.says(partner, eligibility="ineligible"))
         await _waits(world, "partner_mirror")
-        assert not submitting.done() and not suspending.done()
+        assert not submitting.done()
+        assert not suspending.done()
     payment = await submitting
     await suspending
     await world.react(partner)
@@ -131,12 +133,9 @@ async def test_a_release_beside_the_reaction_ends_held_with_its_money_reserved(
     partner = await world.partner()
     grant = await world.grant()
     waiting = [
-        await world.approved(await world.agreement(grant, partner, usd(100_000)))
-        for _ in range(8)
+        await world.approved(await world.agreement(grant, partner, usd(100_000))) for _ in range(8)
     ]
-    releases: list[Callable[[], Awaitable[object]]] = [
-        lambda p=p: world.release(p) for p in waiting
-    ]
+    releases = [partial(world.release, each) for each in waiting]
 
     async def suspend() -> None:
         await world.says(partner, eligibility="ineligible")
@@ -158,13 +157,13 @@ async def test_holds_and_decisions_at_once_do_not_deadlock(world: World) -> None
             await world.says(partner, eligibility=eligibility)
             await world.react(partner)
 
-    await _all_at_once([swing, *(lambda p=p: world.approve(p, BORIS) for p in reversed(made))])
+    await _all_at_once([swing, *(partial(world.approve, each, BORIS) for each in reversed(made))])
     await world.react(partner)
     assert {(await world.payment(each)).status for each in made} <= {"submitted", "approved"}
     assert await world.breaches() == []
 
 
-async def _all_at_once(works: list[Callable[[], Awaitable[object]]]) -> list[object]:
+async def _all_at_once(works: Sequence[Callable[[], Awaitable[object]]]) -> list[object]:
     """The results of `works`, started together; a refusal is a result, anything else is raised."""
     results = await asyncio.gather(*(work() for work in works), return_exceptions=True)
     for each in results:

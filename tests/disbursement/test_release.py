@@ -1,4 +1,6 @@
-"""Release and send: everything is checked again, under lock, by the state now; nothing moves otherwise."""
+"""Release and send: everything is checked again, under lock, by the state now; nothing moves
+otherwise.
+"""
 
 from __future__ import annotations
 
@@ -118,9 +120,7 @@ async def test_a_watermark_from_the_future_tells_no_age(world: World, step: Step
 @STEPS
 async def test_under_a_suspended_agreement_nothing_is_paid(world: World, step: Step) -> None:
     payment = await _ready(world, step)
-    await world.run(
-        lambda uow: agreements.suspend_agreement(uow, payment.agreement_id, "audit")
-    )
+    await world.run(lambda uow: agreements.suspend_agreement(uow, payment.agreement_id, "audit"))
     await _refused(world, payment, step, AgreementNotActiveError)
 
 

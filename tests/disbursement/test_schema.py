@@ -6,25 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, inspect
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.types import TypeEngine
 
-import disbursement.service
 from disbursement.ledger.rules import Purse
 from disbursement.metadata import metadata
+from disbursement.service import SERVICE
 from support.disbursement import World
 
-assert disbursement.service.SERVICE  # every table is imported by the composition root
+POSTGRESQL = create_engine("postgresql+asyncpg://").dialect
+
+
+def test_every_aggregate_has_its_table() -> None:
+    assert {each.table for each in SERVICE.aggregates} <= set(metadata.tables)
 
 
 async def test_every_table_has_the_columns_that_the_code_knows(world: World) -> None:
     async with world.runtime.engine.connect() as db:
         made: Mapping[str, Mapping[str, Any]] = await db.run_sync(_columns)
     known = {
-        table.name: {
-            column.name: (_type(column.type), column.nullable) for column in table.columns
-        }
+        table.name: {column.name: (_type(column.type), column.nullable) for column in table.columns}
         for table in metadata.sorted_tables
     }
     assert {name: made.get(name) for name in known} == known
@@ -40,7 +41,7 @@ async def test_the_database_knows_every_purse(world: World, purse: Purse) -> Non
 
 
 def _type(type_: TypeEngine[Any]) -> str:
-    return type_.compile(dialect=postgresql.dialect())
+    return type_.compile(dialect=POSTGRESQL)
 
 
 def _columns(connection: Connection) -> Mapping[str, Mapping[str, Any]]:

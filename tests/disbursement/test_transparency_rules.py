@@ -71,7 +71,7 @@ def test_the_undetermined_are_counted_on_neither_side() -> None:
             _gift(10, None, Locality.UNDETERMINED),
         )
     )
-    assert (found.to_local, found.not_local, found.undetermined) == (60, 30, 10)
+    assert [found.to_local, found.not_local, found.undetermined] == [Decimal(60), 30, 10]
     assert found.share(found.to_local) == Decimal("0.6000")
 
 

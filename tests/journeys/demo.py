@@ -17,7 +17,8 @@ from common.dev.audit import report
 from common.dev.stack import Stack
 from common.process import ChildDied
 from journeys.people import Crew
-from journeys.story import BOUND_SECONDS, COUNTRY, Step, World, tell
+from journeys.story import tell
+from journeys.world import BOUND_SECONDS, COUNTRY, Step, World
 
 COLOURS = {"registry": "cyan", "disbursement": "green", "coordination": "magenta", "kafka": "red"}
 
@@ -92,9 +93,7 @@ async def _who_may_be_paid(world: World) -> Table:
 
 
 async def _how_directly(world: World) -> Table:
-    report = await world.crew.auditor.get(
-        "disbursement", f"/v1/grants/{world.grant}/directness"
-    )
+    report = await world.crew.auditor.get("disbursement", f"/v1/grants/{world.grant}/directness")
     table = Table(
         "partner", "layers from the fund", "from the donor", "calendar days", "working days",
         title=f"How directly, and how fast since {report['disbursed_on']}?", title_justify="left",
@@ -142,9 +141,7 @@ async def _who_sits_where(world: World) -> Table:
     for code, cluster in world.clusters.items():
         members = await world.crew.auditor.all("coordination", f"/v1/clusters/{cluster}/members")
         for member in members:
-            table.add_row(
-                code, member["name"], member["role"], member["status"], member["local"]
-            )
+            table.add_row(code, member["name"], member["role"], member["status"], member["local"])
     return table
 
 

@@ -43,8 +43,10 @@ class Person:
         method: str = "POST",
         key: str | None = None,
     ) -> Any:
-        """Do something, once. `seen`: the path of what is changed; its version now is what we decide
-        on. Raises RefusedError."""
+        """Do something, once. Raises RefusedError.
+
+        `seen`: the path of what is changed; its version now is the one we decide on.
+        """
         headers = {"Idempotency-Key": key or str(IDS.new())}
         if seen is not None:
             headers["If-Match"] = (await self._read(f"{service}{seen}")).headers["etag"]
@@ -98,7 +100,7 @@ class Crew:
 
 
 class _Router(httpx.AsyncBaseTransport):
-    """Sends `registry/v1/…` to the registry's address, so that the story names services, not ports."""
+    """Sends `registry/v1/…` to the registry: the story names services, not ports."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -108,7 +110,10 @@ class _Router(httpx.AsyncBaseTransport):
         _, service, rest = request.url.raw_path.decode().split("/", 2)
         address = httpx.URL(self._stack.urls[service])
         request.url = request.url.copy_with(
-            scheme=address.scheme, host=address.host, port=address.port, raw_path=f"/{rest}".encode()
+            scheme=address.scheme,
+            host=address.host,
+            port=address.port,
+            raw_path=f"/{rest}".encode(),
         )
         request.headers["Host"] = f"{address.host}:{address.port}"
         return await self._inner.handle_async_request(request)

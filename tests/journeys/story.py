@@ -6,90 +6,28 @@ The days are moved to the present. Which partner is suspended is invented.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from common.dev.audit import compare_mirrors
 from common.dev.stack import Stack
-from journeys.people import IDS, Crew, RefusedError
-
-COUNTRY = "BGD"
-GRANT = Decimal("3000000.00")
-BOUND_SECONDS = 4.0
-"""How old the mirror of partners may be before money stops, in the demonstration: a short one."""
-
-PATIENCE_SECONDS = 30.0
-
-
-@dataclass
-class Ngo:
-    """An organisation of the story. `amount`: illustrative. `seats`: the clusters it sits in."""
-
-    name: str
-    acronym: str | None
-    kind: str
-    country: str
-    affiliation: str
-    amount: str
-    seats: tuple[str, ...]
-    id: str = ""
-    local: str = ""
-    agreement: str = ""
-    payment: str = ""
-
-
-def cast() -> list[Ngo]:
-    """The five NGOs that were named, with illustrative amounts."""
-    return [
-        Ngo("BRAC", None, "national_ngo", COUNTRY, "none", "845000.00", ("HEA", "WSH")),
-        Ngo("Friendship", None, "national_ngo", COUNTRY, "none", "640000.00", ("HEA",)),
-        Ngo(
-            "Reaching People in Need", "RPN", "national_ngo", COUNTRY, "none", "275000.00", ("WSH",)
-        ),
-        Ngo(
-            "Save the Children International", "SCI", "international_ngo", "GBR", "none",
-            "760000.00", ("HEA",),
-        ),
-        Ngo(
-            "World Vision International", "WVI", "international_ngo", "USA", "none",
-            "480000.00", ("HEA", "WSH"),
-        ),
-    ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something that happened: in which service, what, and what came of it."""
-
-    service: str
-    what: str
-    outcome: str
-
-
-@dataclass
-class World:
-    """What the story has come to know."""
-
-    stack: Stack
-    crew: Crew
-    today: date
-    ngos: list[Ngo] = field(default_factory=cast)
-    crisis: str = ""
-    clusters: dict[str, str] = field(default_factory=dict)
-    grant: str = ""
-
-    @property
-    def suspended(self) -> Ngo:
-        """The national NGO that is suspended halfway."""
-        return self.ngos[1]
-
-    @property
-    def delayed(self) -> Ngo:
-        """The NGO whose payment meets a stale mirror."""
-        return self.ngos[2]
+from journeys.people import IDS
+from journeys.world import (
+    BOUND_SECONDS,
+    COUNTRY,
+    GRANT,
+    Ngo,
+    Step,
+    World,
+    eventually,
+    mirror_problem,
+    payment_status,
+    refusal,
+    seat_status,
+    settled,
+    until,
+)
 
 
 async def tell(world: World) -> AsyncIterator[Step]:
@@ -209,19 +147,20 @@ async def _clusters_are_joined(world: World) -> AsyncIterator[Step]:
     await settled(world)
     commitments = await desk.get("coordination", "/v1/commitments")
     for ngo in world.ngos:
-        for code in ngo.seats:
-            request = await desk.post(
-                "coordination",
-                f"/v1/clusters/{world.clusters[code]}/requests",
-                {"partner_id": ngo.id, "commitments_version": commitments["in_force"]},
-            )
-            path = f"/v1/memberships/{request['id']}"
-            seat = await desk.post("coordination", f"{path}/admit", seen=path)
+        seats = [await _join(world, ngo, code, commitments["in_force"]) for code in ngo.seats]
         yield Step(
             "coordination",
             f"{ngo.name} accepts the commitments and sits in {', '.join(ngo.seats)}",
-            seat["status"],
+            ", ".join(seat["status"] for seat in seats),
         )
+
+
+async def _join(world: World, ngo: Ngo, code: str, commitments: int) -> Any:
+    desk = world.crew.coordinator
+    wish = {"partner_id": ngo.id, "commitments_version": commitments}
+    requests = f"/v1/clusters/{world.clusters[code]}/requests"
+    path = f"/v1/memberships/{(await desk.post('coordination', requests, wish))['id']}"
+    return await desk.post("coordination", f"{path}/admit", seen=path)
 
 
 # --- disbursement -------------------------------------------------------------------------------
@@ -252,9 +191,7 @@ async def _money_is_promised(world: World) -> AsyncIterator[Step]:
     world.grant = grant["id"]
     receipt = {"amount": str(GRANT), "currency": "USD", "received_on": str(received)}
     await desk.post("disbursement", f"/v1/grants/{world.grant}/receipts", receipt)
-    yield Step(
-        "disbursement", f"CERF grants US$ {GRANT:,} for {COUNTRY}", f"received {received}"
-    )
+    yield Step("disbursement", f"CERF grants US$ {GRANT:,} for {COUNTRY}", f"received {received}")
     for ngo in world.ngos:
         agreement = await _sign(world, ngo, received)
         ngo.agreement = agreement["id"]
@@ -309,7 +246,7 @@ async def _payments_are_approved(world: World) -> AsyncIterator[Step]:
         ngo.payment = payment["id"]
         path = f"/v1/payments/{ngo.payment}/approve"
         seen = {"payload_hash": payment["payload_hash"]}
-        four_eyes = await _refusal(crew.submitter.post("disbursement", path, seen))
+        four_eyes = await refusal(crew.submitter.post("disbursement", path, seen))
         await crew.first_approver.post("disbursement", path, seen)
         payment = await crew.second_approver.post("disbursement", path, seen)
         yield Step(
@@ -359,17 +296,17 @@ async def _a_partner_is_suspended(world: World) -> AsyncIterator[Step]:
         f"{ngo.name} is suspended between approval and release",
         f"{partner['eligibility']}: {', '.join(partner['eligibility_reasons'])}",
     )
-    await until(lambda: _payment_status(world, ngo), "held")
+    await until(lambda: payment_status(world, ngo), "held")
     yield Step("disbursement", f"{ngo.name}'s payment is held, by the event alone", "held")
-    refusal = await _refusal(
+    code = await refusal(
         world.crew.treasurer.post(
             "disbursement",
             f"/v1/payments/{ngo.payment}/release",
             seen=f"/v1/payments/{ngo.payment}",
         )
     )
-    yield Step("disbursement", "The treasurer tries to release it", f"refused: {refusal}")
-    await until(lambda: _seat_status(world, ngo), "suspended")
+    yield Step("disbursement", "The treasurer tries to release it", f"refused: {code}")
+    await until(lambda: seat_status(world, ngo), "suspended")
     yield Step("coordination", f"{ngo.name}'s seat in HEA is suspended, too", "suspended")
 
 
@@ -379,13 +316,13 @@ async def _kafka_is_away(world: World) -> AsyncIterator[Step]:
     await asyncio.to_thread(_silence, world.stack)
     yield Step("kafka", "The broker stops", f"a mirror may be {BOUND_SECONDS:g} s old, here")
     treasurer = world.crew.treasurer
-    await until(lambda: _mirror_problem(world), "too_old")
-    refusal = await _refusal(treasurer.post("disbursement", f"{path}/release", seen=path))
+    await until(lambda: mirror_problem(world), "too_old")
+    code = await refusal(treasurer.post("disbursement", f"{path}/release", seen=path))
     balance = await treasurer.get("disbursement", f"/v1/grants/{world.grant}/balance")
     yield Step(
         "disbursement",
         f"{ngo.name}: the release is refused, nothing moves",
-        f"{refusal}; still reserved: {Decimal(balance['reserved']):,}",
+        f"{code}; still reserved: {Decimal(balance['reserved']):,}",
     )
     await asyncio.to_thread(_speak, world.stack)
     yield Step("kafka", "The broker is back", "services go on by themselves")
@@ -399,18 +336,16 @@ async def _the_partner_is_reinstated(world: World) -> AsyncIterator[Step]:
     reason = {"reason": "The question is cleared up."}
     partner = await world.crew.verifier.post("registry", f"{path}/reinstate", reason, seen=path)
     yield Step("registry", f"{ngo.name} is reinstated", partner["eligibility"])
-    await until(lambda: _payment_status(world, ngo), "approved")
+    await until(lambda: payment_status(world, ngo), "approved")
     yield Step("disbursement", f"{ngo.name}'s payment is lifted, by the event alone", "approved")
-    yield Step(
-        "disbursement", f"{ngo.name} is paid", await _pay(world, ngo, patient=True)
-    )
-    await until(lambda: _seat_status(world, ngo), "active")
+    yield Step("disbursement", f"{ngo.name} is paid", await _pay(world, ngo, patient=True))
+    await until(lambda: seat_status(world, ngo), "active")
     yield Step("coordination", f"{ngo.name}'s seat in HEA is restored", "active")
     await settled(world)
 
 
 def _silence(stack: Stack) -> None:
-    """Stop the broker; where it is not ours to stop, freeze the registry instead: no news either way."""
+    """Stop the broker; where it is not ours, freeze the registry: no news either way."""
     if stack.kafka is not None:
         stack.kafka.stop()
     else:
@@ -422,65 +357,3 @@ def _speak(stack: Stack) -> None:
         stack.kafka.start()
     else:
         stack.processes["registry"].resume()
-
-
-# --- waiting ------------------------------------------------------------------------------------
-
-
-async def _payment_status(world: World, ngo: Ngo) -> str:
-    payment = await world.crew.auditor.get("disbursement", f"/v1/payments/{ngo.payment}")
-    return str(payment["status"])
-
-
-async def _seat_status(world: World, ngo: Ngo) -> str:
-    seats = await world.crew.auditor.get(
-        "coordination", "/v1/memberships", partner_id=ngo.id, code="HEA"
-    )
-    return str(seats["items"][0]["status"])
-
-
-async def _mirror_problem(world: World) -> str:
-    mirrors = await world.crew.auditor.get("disbursement", "/v1/mirrors")
-    return str(mirrors["mirrors"][0]["problem"])
-
-
-async def until(read: Callable[[], Any], wanted: str) -> None:
-    """Wait until `read` gives `wanted`. Raises TimeoutError naming what it gave last."""
-    found = await read()
-    for _ in range(int(PATIENCE_SECONDS / 0.1)):
-        if found == wanted:
-            return
-        await asyncio.sleep(0.1)
-        found = await read()
-    raise TimeoutError(f"waited {PATIENCE_SECONDS:g} s for {wanted!r}; it is {found!r}")
-
-
-async def eventually(act: Callable[[], Any]) -> Any:
-    """Try `act` again, as a client does, while the refusal says that the state is not fresh yet."""
-    for _ in range(int(PATIENCE_SECONDS / 0.25)):
-        try:
-            return await act()
-        except RefusedError as refused:
-            if refused.code != "partner_state_too_old" and refused.status != 503:
-                raise
-        await asyncio.sleep(0.25)
-    return await act()
-
-
-async def settled(world: World) -> None:
-    """Wait until every mirror equals its owner."""
-
-    async def same() -> str:
-        rows = await compare_mirrors(world.crew.auditor.http, {s: s for s in world.stack.urls})
-        return str(all(equal for *_, equal in rows))
-
-    await until(same, "True")
-
-
-async def _refusal(act: Any) -> str:
-    """The code with which `act` is refused; a success is an error."""
-    try:
-        await act
-    except RefusedError as refused:
-        return refused.code
-    raise AssertionError("this should have been refused")

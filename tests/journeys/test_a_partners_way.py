@@ -10,7 +10,8 @@ from common.dev.audit import report
 from common.dev.stack import Stack
 from journeys.demo import ENVIRONMENT, answers
 from journeys.people import Crew
-from journeys.story import Step, World, tell
+from journeys.story import tell
+from journeys.world import Step, World
 
 
 @pytest.mark.timeout(240)

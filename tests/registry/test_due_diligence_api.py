@@ -176,9 +176,7 @@ async def test_taking_back_the_last_document_closes_an_active_partner(registry: 
     document = shown["documents"][0]["id"]
     left = done(await registry.do(partner, f"documents/{document}", method="DELETE"))
     assert left["eligibility_reasons"] == ["expired"]
-    problem(
-        await registry.do(partner, f"documents/{document}", method="DELETE"), 404, "not_found"
-    )
+    problem(await registry.do(partner, f"documents/{document}", method="DELETE"), 404, "not_found")
 
 
 async def test_an_incomplete_partner_cannot_be_found_in_order(registry: Registry) -> None:

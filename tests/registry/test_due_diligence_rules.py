@@ -49,9 +49,7 @@ def document(**facts: Any) -> Document:
     return Document(**{**known, **facts})
 
 
-COMPLETE = Dossier(
-    documents=(document(),), declared=frozenset({"2"}), sections=frozenset(PROFILE)
-)
+COMPLETE = Dossier(documents=(document(),), declared=frozenset({"2"}), sections=frozenset(PROFILE))
 
 
 @pytest.mark.parametrize(

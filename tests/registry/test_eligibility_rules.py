@@ -57,7 +57,5 @@ def test_reasons_are_told_once_and_the_gravest_first() -> None:
 
 
 def test_who_is_not_eligible_has_no_last_day() -> None:
-    verdict = decide(
-        (Reason.SUSPENDED,), verified=True, holds_until=date(2025, 1, 1), today=TODAY
-    )
+    verdict = decide((Reason.SUSPENDED,), verified=True, holds_until=date(2025, 1, 1), today=TODAY)
     assert verdict.eligible_until is None

@@ -48,7 +48,7 @@ def test_each_scheme_has_one_spelling(scheme: Scheme, text: str, value: str) -> 
     ],
 )
 def test_what_is_not_well_formed_is_refused(scheme: Scheme, text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         identifier(scheme, text)
 
 

@@ -81,8 +81,9 @@ def test_other_types_are_passed_over_with_a_sentence(code: str) -> None:
     "row, words",
     [
         ("A,,441,National NGO", "name is missing"),
-        ("A,—,441,National NGO", "name is missing"),
+        ("A,—,441,National NGO", "at least one letter"),
         (f"A,{'x' * 301},441,National NGO", "longer than 300"),
+        (f"A,{'ﷺ' * 300},441,National NGO", "longer than 300"),
         (f"{'x' * 41},Delta Aid,441,National NGO", "longer than 40"),
         ("A,Delta Aid,,", "type code is missing"),
         ("A,Delta Aid,999,", "no organisation type '999'"),

@@ -117,9 +117,7 @@ async def test_a_verification_of_before_does_not_count_after_a_new_submission(
 
 async def test_a_bad_verification_closes_an_active_partner_at_once(registry: Registry) -> None:
     partner = await registry.active()
-    found = done(
-        await registry.do(partner, "verifications", {**GOOD, "unacceptable_flag": True})
-    )
+    found = done(await registry.do(partner, "verifications", {**GOOD, "unacceptable_flag": True}))
     assert found["status"] == "active"
     assert found["eligibility_reasons"] == ["not_verified"]
     again = done(await registry.do(partner, "verifications", GOOD))
@@ -152,7 +150,7 @@ async def test_a_decision_needs_a_person_of_the_country(registry: Registry) -> N
     problem(await registry.do(partner, "decision", body, headers=neighbour), 403, "forbidden")
 
 
-# --- the end of due diligence ----------------------------------------------------------------------
+# --- the end of due diligence ---------------------------------------------------------------------
 
 
 async def test_eligibility_ends_by_itself_after_its_last_day(registry: Registry) -> None:
@@ -185,7 +183,7 @@ async def test_who_still_holds_does_not_expire(registry: Registry) -> None:
     assert await registry.api.units.run(expire_lapsed, actor=Actor.system("registry")) == 0
 
 
-# --- what stays private -----------------------------------------------------------------------------
+# --- what stays private ---------------------------------------------------------------------------
 
 
 async def test_written_reasons_never_leave_and_are_not_readable_in_the_database(
@@ -210,6 +208,33 @@ async def test_the_invariants_hold_after_all_that(registry: Registry) -> None:
     done(await registry.do(partner, "suspend", REASON))
     for invariant in INVARIANTS:
         assert await registry.api.units.read(invariant.check, actor=PERSON) == []
+
+
+@pytest.mark.parametrize(
+    "tampering, invariant",
+    [
+        ("UPDATE partner SET legal_name = 'x', status = 'submitted'", "what is published"),
+        (
+            "INSERT INTO partner_verification (id, partner_id, certificate_seen, "
+            "mandate_consistent, safeguards_in_place, other_risk, unacceptable_flag, verified_by, "
+            "verified_at, valid_until) SELECT gen_random_uuid(), id, true, true, true, true, "
+            "false, 'x', now(), '2030-01-01' FROM partner",
+            "whoever is eligible",
+        ),
+        ("DELETE FROM partner_identifier", "every identifier"),
+    ],
+)
+async def test_an_invariant_tells_of_its_breach(
+    registry: Registry, tampering: str, invariant: str
+) -> None:
+    await registry.active(identifiers=[{"scheme": "fts", "value": "12"}])
+    if "submitted" in tampering:
+        await registry.rows(
+            "UPDATE partner SET eligibility = 'ineligible', eligibility_reasons = '{expired}'"
+        )
+    await registry.rows(tampering)
+    (broken,) = [each for each in INVARIANTS if each.name.startswith(invariant)]
+    assert len(await registry.api.units.read(broken.check, actor=PERSON)) == 1
 
 
 async def test_the_database_refuses_an_eligible_partner_that_is_not_active(

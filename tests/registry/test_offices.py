@@ -80,6 +80,17 @@ async def test_a_partner_is_not_its_own_headquarters(registry: Registry) -> None
     assert problem(answer, 422, "invalid")["errors"][0]["pointer"] == "#/headquarters_id"
 
 
+async def test_an_office_may_be_revised_while_its_headquarters_is_suspended(
+    registry: Registry,
+) -> None:
+    headquarters = await registry.active(**GLOBE)
+    first = await registry.register(**office(headquarters))
+    done(await registry.do(headquarters, "suspend", REASON))
+    done(await registry.do(first, "", office(headquarters, acronym="GA"), method="PUT"))
+    moved = office(headquarters, country="HTI")
+    problem(await registry.do(first, "", moved, method="PUT"), 422, "invalid")
+
+
 async def test_an_imported_office_is_put_under_its_headquarters_later(registry: Registry) -> None:
     headquarters = await registry.active(**GLOBE)
     alone = made(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -53,11 +54,13 @@ async def test_names_keep_their_script_and_language(registry: Registry) -> None:
         ({"legal_name": "—"}, "#/legal_name"),
         ({"legal_name": "Shapla\u0000"}, "#/legal_name"),
         ({"legal_name": "x" * 301}, "#/legal_name"),
+        ({"legal_name": "ﷺ" * 300}, "#/legal_name"),
         ({"legal_name": 7}, "#/legal_name"),
         ({"country": "bgd"}, "#/country"),
         ({"country": "BD"}, "#/country"),
         ({"countries": ["BGD", "XXX"]}, "#/countries/1"),
         ({"other_names": [{"text": "!", "kind": "alias"}]}, "#/other_names/0/text"),
+        ({"other_names": [{"text": "ﷺ" * 300, "kind": "alias"}]}, "#/other_names/0/text"),
         ({"other_names": [{"text": "A", "kind": "nick"}]}, "#/other_names/0/kind"),
         (
             {"other_names": [{"text": "A", "kind": "alias", "language": "xx"}]},
@@ -85,9 +88,7 @@ async def test_what_is_wrong_is_pointed_at_and_nothing_is_written(
 async def test_the_same_name_in_the_same_country_is_refused_and_shown(registry: Registry) -> None:
     partner = await registry.register()
     again = {**SHAPLA, "legal_name": "SHAPLA  Health-Society", "kind": "local_ngo"}
-    refusal = problem(
-        await registry.api.post("/v1/partners", json=again), 409, "duplicate_partner"
-    )
+    refusal = problem(await registry.api.post("/v1/partners", json=again), 409, "duplicate_partner")
     assert refusal["candidates"] == [
         {
             "id": partner["id"],
@@ -190,9 +191,7 @@ async def test_what_a_reviewer_reads_stays_as_it_is(registry: Registry) -> None:
         "not_editable",
     )
     assert refusal["state"] == "submitted"
-    problem(
-        await registry.do(partner, "profile", PROFILE, method="PATCH"), 409, "not_editable"
-    )
+    problem(await registry.do(partner, "profile", PROFILE, method="PATCH"), 409, "not_editable")
 
 
 async def test_a_change_on_an_older_version_is_refused(registry: Registry) -> None:
@@ -223,15 +222,21 @@ async def test_a_person_may_override_the_localisation_and_take_that_back(
     assert (back["local"], back["local_override"]) == ("yes", None)
 
 
+async def test_of_two_at_once_one_is_registered(registry: Registry) -> None:
+    answers = await asyncio.gather(
+        *(registry.api.post("/v1/partners", json=SHAPLA) for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    assert await registry.count("partner") == await registry.count("journal") == 1
+
+
 # --- who may ------------------------------------------------------------------------------------
 
 
 async def test_another_country_is_out_of_reach(registry: Registry) -> None:
     partner = await registry.register()
     abroad = registry.api.token(countries=["MMR"])
-    problem(
-        await registry.api.post("/v1/partners", json=SHAPLA, headers=abroad), 403, "forbidden"
-    )
+    problem(await registry.api.post("/v1/partners", json=SHAPLA, headers=abroad), 403, "forbidden")
     problem(
         await registry.api.get(f"/v1/partners/{partner['id']}", headers=abroad), 403, "forbidden"
     )
@@ -246,9 +251,7 @@ async def test_a_partner_cannot_be_moved_into_a_foreign_country(registry: Regist
     partner = await registry.register()
     home = registry.api.token(countries=["BGD"])
     facts = {**SHAPLA, "country": "MMR"}
-    problem(
-        await registry.do(partner, "", facts, method="PUT", headers=home), 403, "forbidden"
-    )
+    problem(await registry.do(partner, "", facts, method="PUT", headers=home), 403, "forbidden")
 
 
 async def test_who_works_in_my_country_may_be_read_and_not_edited(registry: Registry) -> None:
@@ -277,6 +280,14 @@ async def test_a_partners_own_access_reaches_itself_only(registry: Registry) -> 
     problem(await registry.api.post("/v1/partners", json=SHAPLA, headers=own), 403, "forbidden")
 
 
+async def test_a_partner_cannot_give_itself_a_vendor_number(registry: Registry) -> None:
+    partner = await registry.register()
+    own = registry.api.token(partner=UUID(partner["id"]))
+    facts = {**SHAPLA, "identifiers": [{"scheme": "erp_vendor", "value": "V-1"}]}
+    problem(await registry.do(partner, "", facts, method="PUT", headers=own), 403, "forbidden")
+    done(await registry.do(partner, "", facts, method="PUT"))
+
+
 @pytest.mark.parametrize(
     "deed, method",
     [
@@ -293,9 +304,7 @@ async def test_nobody_judges_itself(registry: Registry, deed: str, method: str) 
     own = registry.api.token(partner=UUID(partner["id"]))
     body = None if deed == "review" else {"local": "yes", **REASON}
     body = REASON if deed in ("suspend", "reinstate", "lock", "unlock") else body
-    problem(
-        await registry.do(partner, deed, body, method=method, headers=own), 403, "forbidden"
-    )
+    problem(await registry.do(partner, deed, body, method=method, headers=own), 403, "forbidden")
     assert (await registry.now(partner))["status"] == "active"
 
 
@@ -318,4 +327,10 @@ async def test_who_is_not_there_is_not_found(registry: Registry) -> None:
 async def test_the_code_list_of_kinds_is_told(registry: Registry) -> None:
     kinds = done(await registry.api.get("/v1/code-lists/partner-kinds"))["kinds"]
     assert len(kinds) == 11
-    assert {"kind": "local_ngo", "iati": "24", "hdx": "441", "fts": "NGO/Local NGO", "unpp": "NGO"} in kinds
+    assert {
+        "kind": "local_ngo",
+        "iati": "24",
+        "hdx": "441",
+        "fts": "NGO/Local NGO",
+        "unpp": "NGO",
+    } in kinds

@@ -46,9 +46,7 @@ async def known(registry: Registry) -> Registry:
         ("Shapla Health Society of nowhere", "Shapla Health Society"),
     ],
 )
-async def test_a_name_is_found_however_it_is_typed(
-    known: Registry, typed: str, first: str
-) -> None:
+async def test_a_name_is_found_however_it_is_typed(known: Registry, typed: str, first: str) -> None:
     assert (await known.found(name=typed))[:1] == [first]
 
 

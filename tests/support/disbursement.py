@@ -1,4 +1,5 @@
-"""The disbursement service in a test: its API, its people, and what the registry's events would bring.
+"""The disbursement service in a test: its API, its people, and what the registry's events would
+bring.
 
 Partners and watermarks are written where the consumer writes them, in the same form.
 """
@@ -47,8 +48,8 @@ from disbursement.payments import commands as payments
 from disbursement.payments.commands import NewPayment
 from disbursement.payments.commands.outcome import Evidence
 from disbursement.payments.queries import payment_by_id
-from disbursement.payments.rules import EvidenceKind, Outcome as PaymentOutcome
-from disbursement.payments.rules import HoldReason, Payment
+from disbursement.payments.rules import EvidenceKind, HoldReason, Payment
+from disbursement.payments.rules import Outcome as PaymentOutcome
 from disbursement.reactions import follow_eligibility
 from disbursement.service import SERVICE
 from support.api import NOON, Api, open_service
@@ -184,9 +185,7 @@ class World:
         )
         grant = await self.run(lambda uow: grants.register_grant(uow, new))
         if received:
-            grant = await self.run(
-                lambda uow: grants.record_receipt(uow, grant.id, amount, TODAY)
-            )
+            grant = await self.run(lambda uow: grants.record_receipt(uow, grant.id, amount, TODAY))
         return grant
 
     async def draft(
@@ -217,9 +216,7 @@ class World:
     ) -> Agreement:
         """A signed agreement, active unless told otherwise."""
         grant = grant or await self.grant()
-        draft = await self.draft(
-            grant, partner or await self.partner(), amount, tranches=tranches
-        )
+        draft = await self.draft(grant, partner or await self.partner(), amount, tranches=tranches)
         await self.run(lambda uow: agreements.submit_agreement_for_review(uow, draft.id))
         await self.run(lambda uow: agreements.pass_agreement_review(uow, draft.id))
         signed = await self.run(lambda uow: agreements.sign_agreement(uow, draft.id, TODAY))
@@ -277,9 +274,7 @@ class World:
         """What the bank says."""
         if outcome == "failed" and reason_code is None:
             reason_code = "AC01"
-        said = Evidence(
-            PaymentOutcome(outcome), EvidenceKind(kind), on, reason_code=reason_code
-        )
+        said = Evidence(PaymentOutcome(outcome), EvidenceKind(kind), on, reason_code=reason_code)
         return await self.run(lambda uow: payments.record_evidence(uow, payment.id, said), actor)
 
     async def settled(self, agreement: Agreement | None = None, tranche: int = 1) -> Payment:

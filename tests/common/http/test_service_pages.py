@@ -149,7 +149,7 @@ async def test_every_operation_names_its_scope_example_and_refusals(api: Api) ->
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
-    assert len(operations) == 9
+    assert len(operations) == 12
     for path, method, operation in operations:
         assert operation["operationId"]
         assert operation["tags"]

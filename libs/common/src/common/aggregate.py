@@ -1,7 +1,7 @@
 """What a service publishes: aggregates, their topics and the events that change them.
 
-An aggregate is declared once, in its slice's `events.py`; topics, schemas, AsyncAPI, the journal and
-republication all follow from that declaration.
+An aggregate is declared once, in its slice's `events.py`; topics, schemas, AsyncAPI, the journal
+and republication all follow from that declaration.
 """
 
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Aggregate:
     by_name: dict[str, type[Change]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        every = (*self.changes, Restored, Erased)
+        every: tuple[type[Change], ...] = (*self.changes, Restored, Erased)
         object.__setattr__(self, "by_name", {change.happened: change for change in every})
 
     @property

@@ -24,7 +24,7 @@ class Finding:
 
 
 async def audit(runtime: Runtime) -> list[Finding]:
-    """Every invariant of the service with its breaches. Reads in short steps and changes nothing."""
+    """Every invariant of the service with its breaches. Reads in short steps, changes nothing."""
     actor = Actor.system(runtime.service.name)
     findings = [Finding("the journal's chain verifies", await _chain(runtime))]
     for invariant in (*_common(runtime), *runtime.service.invariants):
@@ -38,7 +38,9 @@ def print_report(console: Console, findings: list[Finding]) -> bool:
     table = Table("invariant", "holds", box=None, pad_edge=False)
     for finding in findings:
         held = not finding.breaches
-        table.add_row(finding.invariant, "[green]yes[/]" if held else f"[red]{len(finding.breaches)}[/]")
+        table.add_row(
+            finding.invariant, "[green]yes[/]" if held else f"[red]{len(finding.breaches)}[/]"
+        )
         for breach in finding.breaches[:SHOWN]:
             table.add_row(f"  {breach}", "")
     console.print(table)

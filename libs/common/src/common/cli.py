@@ -60,7 +60,7 @@ def with_runtime(service: Service, work: Callable[[Runtime], Awaitable[T]]) -> T
 
 
 def read_settings(service: Service) -> CommonSettings:
-    """The service's settings from the environment. Exits with 2 and what to set when they are wrong."""
+    """The service's settings from the environment. Exits with 2, saying what to set, if wrong."""
     try:
         return service.settings()
     except ValidationError as error:
@@ -121,7 +121,8 @@ def _add_care(app: typer.Typer, service: Service) -> None:
     @app.command()
     def audit() -> None:
         """Check the invariants; exits with 1 and names each breach when one does not hold."""
-        from common.audit import audit as check, print_report
+        from common.audit import audit as check
+        from common.audit import print_report
 
         if not print_report(console, with_runtime(service, check)):
             raise typer.Exit(1)
@@ -143,7 +144,7 @@ def _add_care(app: typer.Typer, service: Service) -> None:
         if not settings.development or settings.dev_issuer_key_file is None:
             complaints.print("tokens are minted only in the development profile")
             raise typer.Exit(2)
-        print(
+        typer.echo(
             mint_token(
                 settings.dev_issuer_key_file,
                 subject=subject,

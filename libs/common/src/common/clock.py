@@ -1,4 +1,4 @@
-"""The one place that reads the time. Everything else is handed a clock, so tests decide what day it is."""
+"""The one place that reads the time. Everything else is handed a clock: tests decide the day."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
@@ -33,7 +33,7 @@ class SetClock:
 
 
 def utc(moment: datetime) -> datetime:
-    """`moment` in UTC. Raises ValueError for a naive time, which would mean a different moment per machine."""
+    """`moment` in UTC. Raises ValueError for a naive time, which differs from machine to machine."""
     if moment.tzinfo is None:
         raise ValueError("a time without a timezone is not a moment; give it in UTC")
     return moment.astimezone(UTC)

@@ -1,6 +1,6 @@
 """Refusals. A rule that says no raises a `DomainError`; it knows no transport.
 
-Two mappers exist: HTTP turns `kind` into a status, the reactor into "stays due" or "try again".
+Two mappers exist: HTTP turns `kind` into a status, the reactor into "stays due" or "again".
 
     DomainError
     ├── InvalidError           the input breaks a rule of form or sense; `places` point at it

@@ -1,4 +1,4 @@
-"""The one place that makes identifiers: UUID version 7 (RFC 9562), so that index pages fill in time order."""
+"""The one place that makes identifiers: UUID version 7 (RFC 9562), which sort by time."""
 
 from typing import Protocol
 from uuid import UUID

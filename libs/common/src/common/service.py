@@ -27,8 +27,8 @@ class Invariant:
 class Service:
     """One service: its name, what it owns and publishes, what it copies, how it is spoken to.
 
-    `scopes` maps every scope to the sentence shown in the OpenAPI. `policy` gives commands what they
-    may know of the settings, as a frozen value. `cli` holds the service's own commands.
+    `scopes` maps every scope to the sentence shown in the OpenAPI. `policy` gives commands what
+    they may know of the settings, as a frozen value. `cli` holds the service's own commands.
     """
 
     name: str

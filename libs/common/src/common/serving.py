@@ -13,12 +13,13 @@ import structlog
 import uvicorn
 import uvloop
 
+from common import points
 from common.http.app import create_app
 from common.runtime import Runtime, open_runtime
 from common.service import Service
 from common.settings import CommonSettings
 from common.telemetry.logs import configure_logs
-from common.worker import parts_of, run_parts
+from common.worker import Part, parts_of, run_parts
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,7 @@ class Server(uvicorn.Server):
 def run(service: Service, settings: CommonSettings, *, api: bool, worker: bool) -> None:
     """Run the process until it is told to stop."""
     configure_logs(service.name, settings.log_level, settings.log_format)
+    points.arm(points.strikes(kill_at=settings.kill_at, pause_at=settings.pause_at))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(service, settings, api=api, worker=worker))
 
@@ -41,7 +43,7 @@ def run(service: Service, settings: CommonSettings, *, api: bool, worker: bool) 
 async def _run(service: Service, settings: CommonSettings, *, api: bool, worker: bool) -> None:
     stop = asyncio.Event()
     async with open_runtime(service, settings) as runtime:
-        parts = parts_of(runtime) if worker else {"wake": runtime.wake}
+        parts: dict[str, Part] = parts_of(runtime) if worker else {"wake": runtime.wake}
         server = _server(runtime) if api else None
         _on_signals(runtime, stop)
         tasks = [asyncio.create_task(run_parts(parts, stop), name="worker")]

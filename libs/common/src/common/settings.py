@@ -10,6 +10,8 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
+from common.points import strikes
+
 
 class Profile(StrEnum):
     """`development` trusts a local issuer's key file; anything else needs a real issuer."""
@@ -24,7 +26,7 @@ class CommonSettings(BaseSettings):
     profile: Profile = Profile.PRODUCTION
     host: str = "127.0.0.1"
     port: int = 8000
-    public_url: str = Field("", description="where clients reach this service; event schemas resolve here")
+    public_url: str = Field("", description="where clients reach us; event schemas resolve here")
 
     database_url: SecretStr = Field(description="postgresql+asyncpg://…")
     database_pool_size: int = Field(10, ge=1, le=100)
@@ -66,6 +68,9 @@ class CommonSettings(BaseSettings):
     log_format: str = "json"
     log_level: str = "INFO"
 
+    kill_at: str = Field("", description="development only: `name[:n]`, see common.points")
+    pause_at: str = Field("", description="development only: `name[:n]`, see common.points")
+
     @property
     def base_url(self) -> str:
         """Where clients reach this service: `public_url`, or the address it listens on."""
@@ -78,6 +83,8 @@ class CommonSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _secure_by_default(self) -> "CommonSettings":
+        if strikes(kill_at=self.kill_at, pause_at=self.pause_at) and not self.development:
+            raise ValueError("faults are made in the development profile only")
         if self.development:
             return self
         missing = [

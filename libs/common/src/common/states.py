@@ -1,4 +1,4 @@
-"""State machines as tables: a `StrEnum`, a table of allowed moves, and `move`, which refuses the rest."""
+"""State machines as tables: a `StrEnum`, the allowed moves, and `move`, which refuses the rest."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,13 +6,10 @@ from typing import TypeVar
 
 from common.errors import IllegalMoveError
 
-
 S = TypeVar("S", bound=StrEnum)
 
 
-def move(
-    transitions: Mapping[S, frozenset[S]], present: S, target: S, *, noun: str
-) -> S:
+def move(transitions: Mapping[S, frozenset[S]], present: S, target: S, *, noun: str) -> S:
     """`target`, when `transitions` allow it from `present`.
 
     Raises IllegalMoveError naming the state and every allowed move.

@@ -29,6 +29,7 @@ from common.errors import StaleVersionError, UnavailableError
 from common.ids import Ids
 from common.journal.record import Context, Entry, insert, insert_many
 from common.models import PublicModel
+from common.points import Point, reached
 from common.sequence import Sequence
 
 MAX_RUNS = 5
@@ -260,10 +261,12 @@ class UnitsOfWork:
                     self._epoch = await driver.fetchval("SELECT epoch FROM journal_epoch")
                 unit = self._unit(db, driver, actor, context, epoch=self._epoch)
                 result = await work(unit)
+                reached(Point.BEFORE_COMMIT)
                 await driver.execute("COMMIT")
             except BaseException:
                 await roll_back(db, driver)
                 raise
+        reached(Point.AFTER_COMMIT)
         if unit.recorded:
             self._on_recorded()
         return result

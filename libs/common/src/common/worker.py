@@ -44,7 +44,7 @@ def parts_of(runtime: Runtime) -> dict[str, Part]:
 
 
 async def run_parts(parts: dict[str, Part], stop: asyncio.Event) -> None:
-    """Run every part until `stop`; one that fails unexpectedly is started again, ever more slowly."""
+    """Run every part until `stop`; one that fails unexpectedly is started again, more slowly."""
     async with asyncio.TaskGroup() as group:
         for name, part in parts.items():
             group.create_task(_keep_running(name, part, stop), name=name)
@@ -68,4 +68,3 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         pass
-

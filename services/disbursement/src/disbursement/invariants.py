@@ -44,16 +44,19 @@ WITH lies AS (
     FROM payment
 )
 SELECT format('payment %s is %s, so %s of it must be %s, but %s', must.id, must.status, must.amount,
-              coalesce(must.purse, 'free'), coalesce(string_agg(lies.amount || ' is ' || lies.purse, ', '), 'none is'))
+              coalesce(must.purse, 'free'),
+                  coalesce(string_agg(lies.amount || ' is ' || lies.purse, ', '), 'none is'))
 FROM must LEFT JOIN lies ON lies.payment_id = must.id
 GROUP BY must.id, must.status, must.amount, must.purse
 HAVING CASE WHEN must.purse IS NULL THEN count(lies.purse) > 0
-       ELSE count(lies.purse) <> 1 OR min(lies.purse) <> must.purse OR min(lies.amount) <> must.amount END
+       ELSE count(lies.purse) <> 1 OR min(lies.purse) <> must.purse
+           OR min(lies.amount) <> must.amount END
 LIMIT $1
 """
 
 TRANCHES = """
-SELECT format('agreement %s is %s, its tranches sum to %s', a.id, a.amount, coalesce(sum(t.amount), 0))
+SELECT format('agreement %s is %s, its tranches sum to %s', a.id, a.amount,
+    coalesce(sum(t.amount), 0))
 FROM agreement a LEFT JOIN agreement_tranche t ON t.agreement_id = a.id
 GROUP BY a.id HAVING a.amount IS DISTINCT FROM sum(t.amount) LIMIT $1
 """
@@ -66,7 +69,8 @@ GROUP BY g.id HAVING sum(a.amount) > g.amount LIMIT $1
 """
 
 APPROVED_BY_ENOUGH = """
-SELECT format('payment %s is %s with %s of %s approvals', p.id, p.status, count(a.person), s.approvals_required)
+SELECT format('payment %s is %s with %s of %s approvals', p.id, p.status, count(a.person),
+    s.approvals_required)
 FROM payment p
 JOIN payment_submission s ON s.payment_id = p.id AND s.revision = p.revision
 LEFT JOIN payment_approval a ON a.payment_id = p.id AND a.revision = p.revision
@@ -77,7 +81,8 @@ GROUP BY p.id, s.approvals_required HAVING count(a.person) < s.approvals_require
 
 HELD_BY_SOMETHING = """
 SELECT format('payment %s is %s with %s open holds in effect', p.id, p.status, count(h.id))
-FROM payment p LEFT JOIN payment_hold h ON h.payment_id = p.id AND h.lifted_at IS NULL AND h.took_effect
+FROM payment p
+    LEFT JOIN payment_hold h ON h.payment_id = p.id AND h.lifted_at IS NULL AND h.took_effect
 GROUP BY p.id HAVING (p.status = 'held') <> (count(h.id) > 0) LIMIT $1
 """
 

@@ -8,7 +8,6 @@ from sqlalchemy import Select, Table
 
 from common.actor import EVERYWHERE, Actor
 
-
 S = TypeVar("S", bound="Select[*tuple[object, ...]]")
 
 

@@ -24,7 +24,7 @@ def _policy(settings: Any) -> Policy:
 SERVICE = Service(
     name="disbursement",
     title="Disbursement",
-    description="Grants, agreements, payments and their ledger: emergency money, exact and provable.",
+    description="Grants, agreements, payments, their ledger: emergency money, exact and provable.",
     settings=Settings,
     aggregates=(GRANT, AGREEMENT, PAYMENT),
     scopes={

@@ -22,7 +22,7 @@ class TermName(StrEnum):
 
 @dataclass(frozen=True)
 class Term:
-    """`value` held from `since` on, until the next term of the same name; `source` says who set it."""
+    """`value` held from `since` until the next term of the same name; `source` says who set it."""
 
     name: TermName
     value: int

@@ -45,7 +45,7 @@ SERVICE: Service = Service(
         "registry.imports.read": "Read what an import did.",
         "registry.imports.write": "Import files of organisations.",
     },
-    routes=(search, partners, due_diligence, memberships, imports),
+    routes=(partners, search, due_diligence, memberships, imports),
     mirrors=(MEMBERSHIPS,),
     reactions=REACTIONS,
     invariants=INVARIANTS,

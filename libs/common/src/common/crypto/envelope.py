@@ -1,9 +1,9 @@
 """Envelope encryption: one data key per stream, wrapped by the service's master key.
 
-Dropping a stream's wrapped key erases everything private about it at once, in every backup that is
-older too, while the journal's hash chain goes on verifying: it covers the ciphertext. AES-256-GCM
-(NIST SP 800-38D), random 96-bit nonces in front of the ciphertext, bound to what it belongs to by
-the associated data.
+Dropping a stream's wrapped key erases everything private about it at once, while the journal's hash
+chain goes on verifying: it covers the ciphertext. Backups still hold the wrapped key until they
+expire. AES-256-GCM (NIST SP 800-38D), random 96-bit nonces in front of the ciphertext, bound by the
+associated data to what it belongs to.
 """
 
 import base64
@@ -49,7 +49,7 @@ class Envelope:
         return key, self._lock(self._master, key, owner)
 
     def unwrap(self, wrapped: bytes, owner: bytes) -> bytes:
-        """The data key in `wrapped`. Raises UnreadableError when it is not `owner`'s or not ours."""
+        """The data key in `wrapped`. Raises UnreadableError when it is not `owner`'s, or not ours."""
         return self._unlock(self._master, wrapped, owner)
 
     def seal(self, key: bytes, plain: bytes, bound_to: bytes) -> bytes:

@@ -53,6 +53,7 @@ def create_engine(
         pool_timeout=pool_timeout,
         pool_recycle=1800,
         pool_pre_ping=False,
+        hide_parameters=True,  # an error in a log must not carry what the statement carried
         json_serializer=dumps_compact,
         json_deserializer=loads_exact,
         connect_args={

@@ -35,7 +35,7 @@ async def _run(folder: Path, console: Console) -> None:
     async with Stack(folder, ports=_PORTS, console=console) as stack:
         table = Table("service", "try it", "log", title="Frontline is up; Ctrl-C stops it")
         for name in SERVICES:
-            table.add_row(name, f"{stack.urls[name]}/docs", str(stack.processes[name].log))
+            table.add_row(name, f"{stack.urls[name]}/docs", str(folder / "logs" / f"{name}.log"))
         console.print(table)
         console.print("A token that may do everything, for a person (Authorize → paste it):")
         console.print(stack.token(scopes=stack.scopes()), soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""The audit over a running stack: each service's own invariants, and every mirror against its owner."""
+"""The audit of a running stack: each service's own invariants, every mirror against its owner."""
 
 import asyncio
 import json

@@ -1,9 +1,12 @@
 """The journal: one append-only table per service that is at once audit trail, outbox, event feed
 and version counter.
 
-record  writes a row in the transaction of the change it tells of
-seal    gives rows their gap-free position and their link in the hash chain
-verify  walks the chain and names the first broken row
-reader  follows the sealed rows with a cursor of its own
-restore starts a new epoch after the database went back in time
+record      writes a row in the transaction of the change it tells of
+wake        tells whoever waits that there is something to look at
+seal        gives rows their gap-free position and their link in the hash chain (canonical)
+reader      follows the sealed rows with a cursor of its own
+feed        the same rows over HTTP (position, visible); trail: one thing's, for auditors
+verify      walks the chain and names the first broken row; checkpoint: its end, signed
+erase       drops a stream's key
+restore     starts a new epoch after the database went back in time
 """

@@ -78,6 +78,6 @@ def journal_app(service: Service, with_runtime: WithRuntime) -> typer.Typer:
                 taken = await take_checkpoint(driver, service.name, runtime.clock.now())
             return taken.signed(key)
 
-        print(with_runtime(service, sign))
+        typer.echo(with_runtime(service, sign))
 
     return app

@@ -8,9 +8,9 @@ canonical itself, and taking it as it is spares every verifier the question how 
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC
+from json.encoder import encode_basestring
 from typing import Any
 
 HASH_VERSION = 1
@@ -24,7 +24,7 @@ COLUMNS = (
 )
 
 # A string as RFC 8785 writes it; the tests compare with that RFC's own library.
-_text = json.JSONEncoder(ensure_ascii=False).encode
+_text = encode_basestring
 
 
 class UnknownHashVersionError(ValueError):

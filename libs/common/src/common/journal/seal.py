@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 BATCH = 2000
+CHUNK = 500
 BATCH_BYTES = 16 * 1024 * 1024
 POLL_SECONDS = 0.5
 FULL_SCAN_SECONDS = 1.0
@@ -151,16 +152,36 @@ class Sealer:
 
 
 async def _seal(driver: Any, position: int, previous: bytes, rows: Sequence[Row]) -> None:
-    hashes: list[bytes] = []
-    for row in rows:
-        previous = chained(previous, row)
-        hashes.append(previous)
+    """Number and hash `rows` after the head. The server writes a chunk while we hash the next."""
+    writing: asyncio.Task[None] | None = None
+    try:
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            hashes: list[bytes] = []
+            for row in chunk:
+                previous = chained(previous, row)
+                hashes.append(previous)
+            if writing is not None:
+                await writing
+            first = position + start + 1
+            writing = asyncio.create_task(_write(driver, chunk, first, hashes))
+            await asyncio.sleep(0)  # let it go out before we hash on
+        if writing is not None:
+            await writing
+    except BaseException:
+        if writing is not None:
+            writing.cancel()
+            await asyncio.wait({writing})
+        raise
+    await driver.execute(MOVE_HEAD, position + len(rows), previous)
+
+
+async def _write(driver: Any, rows: Sequence[Row], first: int, hashes: Sequence[bytes]) -> None:
     entries = [row["entry"] for row in rows]
-    last = position + len(rows)
-    done = await driver.execute(SEAL, entries, list(range(position + 1, last + 1)), hashes)
+    positions = list(range(first, first + len(rows)))
+    done = await driver.execute(SEAL, entries, positions, hashes)
     if done != f"UPDATE {len(rows)}":
         raise RuntimeError(f"sealing {len(rows)} rows changed others: {done}")
-    await driver.execute(MOVE_HEAD, last, previous)
 
 
 async def _follows_an_unsealed_row(driver: Any, rows: Sequence[Row]) -> bool:

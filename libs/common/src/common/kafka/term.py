@@ -13,14 +13,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.aggregate import PARTITIONS
-from common.db.driver import borrowed
+from common.db.driver import transaction
 from common.journal.reader import Reader, SealedRow
+from common.journal.seal import IN_INDEX_ORDER
 from common.journal.wake import SEALED, Wake, Watch
 from common.kafka.cloudevents import CloudEvents, Record
 from common.kafka.metrics import PublisherMetrics
 from common.kafka.producers import Parcel, Producers
 from common.kafka.republish import bury
 from common.kafka.watermarks import Watermark, look
+from common.points import Point, reached
 
 READER = "kafka"
 BATCH_BYTES = 8 * 1024 * 1024
@@ -117,11 +119,14 @@ class Term:
         if self._now() >= self._mark_at(batch.drained):
             marks = list(self._marks(await self._look(position)))
         await self._producers.send(await self._pack(batch.rows, marks))
+        if batch.rows:
+            reached(Point.IN_KAFKA_TRANSACTION)
         await self._moved()
         await self._producers.commit()
         self._out.metrics.batches.inc()
         self._out.metrics.events.inc(len(batch.rows))
         if batch.rows:
+            reached(Point.BEFORE_CURSOR)
             self._moving = asyncio.create_task(self._move(self._position, position))
             self._position = position
         self._remember(marked=bool(marks), events=bool(batch.rows))
@@ -129,7 +134,7 @@ class Term:
             await self._moved()
 
     async def _pack(self, rows: list[SealedRow], marks: list[tuple[int, Record]]) -> Parcel:
-        """Everything encoded, watermarks last. Others on the event loop get their turns meanwhile."""
+        """Everything encoded, watermarks last. Others on the event loop get their turns."""
         parcel = Parcel()
         for start in range(0, len(rows), ROWS_IN_ONE_GO):
             records = map(self._out.events.record, rows[start : start + ROWS_IN_ONE_GO])
@@ -163,7 +168,8 @@ class Term:
             self._unmarked_since = self._now()
 
     async def _look(self, position: int) -> Watermark:
-        async with borrowed(self._out.engine) as driver:
+        # As for the sealer: plain index scans clear away what was sealed meanwhile.
+        async with transaction(self._out.engine, *IN_INDEX_ORDER) as driver:
             seen = await look(driver, position)
         self._out.metrics.lag.set(max(0, seen.head - position))
         return seen.watermark

@@ -162,43 +162,36 @@ async def signs_of_a_restore(driver: Any, service: str, seen: Iterable[End]) -> 
     """A sentence, when what Kafka holds tells of a journal that is not (any more) this one.
 
     The events behind the watermarks count too: a replica that took over may lack only the last
-    moment. A raised epoch is the answer to all that: what Kafka says of lower ones no longer matters.
+    moment. A raised epoch answers all that: what Kafka has of lower ones no longer matters.
     """
-    row = await driver.fetchrow("SELECT epoch, head.position FROM journal_epoch, journal_head head")
-    epoch, head = row["epoch"], row["position"]
     ends = list(seen)
-    known = "Kafka has events of {} up to position {} of epoch {}, "
+    row = await driver.fetchrow("SELECT epoch, head.position FROM journal_epoch, journal_head head")
+    sign = await _sign(driver, ends, row["epoch"], row["position"])
+    if sign is None:
+        return None
+    return (
+        f"Kafka holds events of {service} {sign}: the database was restored from a backup, or "
+        f"failed over to a replica that lagged. Nothing is published, because versions would be "
+        f"used twice. Run `python -m {service} journal restore`; publishing then goes on by itself."
+    )
+
+
+async def _sign(driver: Any, ends: list[End], epoch: int, head: int) -> str | None:
+    """What Kafka holds and the journal, which ends at `head` of `epoch`, does not."""
     marks = (end.watermark for end in ends if end.watermark is not None)
-    latest = max(marks, key=lambda mark: (mark.epoch, mark.position), default=None)
-    if latest is not None and (latest.epoch, latest.position) > (epoch, head):
-        return _restored(
-            service,
-            known.format(service, latest.position, latest.epoch)
-            + f"but this journal ends at position {head} of epoch {epoch}",
-        )
-    if latest is not None and latest.epoch == epoch and latest.position > 0:
+    newest = max(marks, key=lambda mark: (mark.epoch, mark.position), default=None)
+    if newest is not None and newest.epoch >= epoch and newest.position > 0:
+        upto = f"up to position {newest.position} of epoch {newest.epoch}, but this journal"
+        if (newest.epoch, newest.position) > (epoch, head):
+            return f"{upto} ends at position {head} of epoch {epoch}"
         found = await driver.fetchval(
-            "SELECT hash FROM journal WHERE position = $1", latest.position
+            "SELECT hash FROM journal WHERE position = $1", newest.position
         )
-        if found is None or found.hex() != latest.head_hash:
-            return _restored(
-                service,
-                known.format(service, latest.position, latest.epoch)
-                + "but this journal holds something else at that position",
-            )
+        if found is None or found.hex() != newest.head_hash:
+            return f"{upto} has something else at that position"
     later = [event for end in ends for event, of_epoch in end.later if of_epoch >= epoch]
     lost = await driver.fetchval(UNKNOWN, later)
-    if lost is not None:
-        return _restored(service, f"Kafka has the event {lost}, which this journal does not hold")
-    return None
-
-
-def _restored(service: str, seen: str) -> str:
-    return (
-        f"{seen}: the database was restored from a backup, or failed over to a replica that lagged. "
-        f"Nothing is published, because versions would be used twice. Run "
-        f"`python -m {service} journal restore`; publishing then goes on by itself."
-    )
+    return None if lost is None else f"(one is {lost}) that this journal does not have"
 
 
 async def ends_of(settings: CommonSettings, topics: Iterable[str]) -> dict[TopicPartition, End]:

@@ -20,6 +20,7 @@ from common.mirrors.parking import park
 from common.mirrors.partitions import Partition, Step, move
 from common.mirrors.reading import Item, KafkaRecord, read_item, read_watermark
 from common.mirrors.rows import REFUSED, Absorbed, absorb
+from common.points import Point, reached
 
 MAX_RUNS = 5
 """How often a batch is tried when the database asks for a rerun."""
@@ -70,6 +71,8 @@ class Applier:
         """
         steps = [_step(batch) for batch in batches]
         items = self._read(batches)
+        if any(any(of_topic) for of_topic in items.values()):
+            reached(Point.AFTER_POLL)
         careful = False
         for attempt in range(1, MAX_RUNS + 1):
             try:

@@ -22,6 +22,7 @@ from common.mirrors.apply import Applied, Applier, Batch
 from common.mirrors.metrics import FollowerMetrics, look
 from common.mirrors.mirror import Mirror, Reaction
 from common.mirrors.partitions import OffsetMovedError, Partition
+from common.points import Point, reached
 from common.settings import CommonSettings
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ class Follower:
             if not batches:
                 return
             applied = await self._applier.apply(consumer.cluster_id, batches)
+            if applied.events:
+                reached(Point.AFTER_MIRROR)
             self._at.update(applied.following)
             self._to_commit.update(applied.following)
         if applied.due:

@@ -30,6 +30,7 @@ from common.mirrors.age import mirror_age
 from common.mirrors.metrics import ReactorMetrics, look_due
 from common.mirrors.mirror import Outcome, Reaction
 from common.mirrors.rows import quoted
+from common.points import Point, reached
 from common.telemetry import traces
 from common.uow import DatabaseUnavailableError, UnitOfWork, UnitsOfWork
 
@@ -237,6 +238,7 @@ class Reactor:
             traceparent=duty["traceparent"] and str(trace),
         )
         fresh = await self._is_fresh(uow, reaction.mirror.topic, uow.now)
+        reached(Point.BEFORE_REACTION)
         outcome = await reaction.react(uow, run.id, fresh)
         key = (reaction.name, run.id, run.generation)
         if outcome is Outcome.DONE:

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from common.codes import Country
-from common.errors import IllegalMoveError
+from common.errors import IllegalMoveError, NotFoundError
 from common.http import Key, Page, PageQuery, Reply, Routes
 from common.models import InputModel
 from common.money import Currency, PositiveAmount
@@ -194,7 +194,15 @@ _PARTNER = (PartnerUnknownError, PartnerIneligibleError)
     "/agreements",
     scope=WRITE,
     key=Key.REQUIRED,
-    refuses=(InexactAmountError, CurrencyMismatchError, ScheduleError, SelectionError, DatesError),
+    refuses=(
+        NotFoundError,
+        InexactAmountError,
+        CurrencyMismatchError,
+        ScheduleError,
+        SelectionError,
+        DatesError,
+        NotFoundError,
+    ),
 )
 async def draft_agreement(uow: UnitOfWork, body: AgreementDraft) -> Reply[AgreementView]:
     """Draft an agreement with a partner under a grant.

@@ -56,6 +56,7 @@ def _refusal(error: DBAPIError) -> Exception:
         )
     if getattr(error.orig, "sqlstate", None) == FOUR_EYES:
         return FourEyesError(
-            "You wrote or submitted this payment; another person decides on it. There is no exception."
+            "You wrote or submitted this payment; another person decides on it. There is "
+            "no exception."
         )
     return error

@@ -62,7 +62,7 @@ def must_be_complete(bands: Iterable[Band]) -> tuple[Band, ...]:
 
 
 def requirement(bands: tuple[Band, ...], band_currency: str, amount: Money) -> Requirement:
-    """The band of `amount`; the last, strictest one for an amount of another currency than theirs."""
+    """The band of `amount`; for an amount of another currency the last, strictest one."""
     last = bands[-1]
     band = last
     if amount.currency == band_currency:
@@ -82,9 +82,9 @@ def must_have_a_role(held: frozenset[str], roles: Iterable[str]) -> None:
 
 
 def must_be_the_same(seen: str, present: str) -> None:
-    """Raises PayloadChangedError when the person decided on another payload than the present one."""
+    """Raises PayloadChangedError when the person decided on another payload than stands there."""
     if seen != present:
         raise PayloadChangedError(
-            "The payment has changed since you saw it. Read it again and decide on what stands there.",
+            "The payment has changed since you saw it. Read it again and decide on that.",
             payload_hash=present,
         )

@@ -25,7 +25,7 @@ _NEWER = re.compile(r"(?<![A-Z0-9])CERF-[A-Z]{3}-\d{2}-(RR|UFE?)-\d{1,6}(?!\d)",
 
 @dataclass(frozen=True)
 class CerfCodes:
-    """What a text holds: each part None when it is not there; `window` as the first code says it."""
+    """What a text holds: each part None when it is not there; `window` is the first code's."""
 
     project_code: str | None = None
     application_code: str | None = None

@@ -1,4 +1,4 @@
-"""What a grant is: its source, its chain of funders, its deadline, and what may be received of it."""
+"""What a grant is: its source, chain of funders, deadline, and what may be received of it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

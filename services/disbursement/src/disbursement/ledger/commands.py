@@ -20,7 +20,8 @@ NOT_OVERDRAWN = "ledger_balance_not_overdrawn"
 POST = """
 WITH moved AS (
     INSERT INTO ledger_transaction (id, grant_id, agreement_id, payment_id, kind, occurred_at)
-    SELECT *, $6::timestamptz FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
+    SELECT *, $6::timestamptz
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[])
 )
 INSERT INTO ledger_entry (transaction_id, owner, purse, amount, currency)
 SELECT * FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::numeric[], $11::text[])

@@ -75,7 +75,7 @@ WAYS: Mapping[MovementKind, tuple[Purse, Purse]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Entry:
-    """One side of a movement: `amount` (signed) on the purse of `owner`, a grant or an agreement."""
+    """One side of a movement: `amount`, signed, on a purse of `owner`, a grant or an agreement."""
 
     owner: UUID
     purse: Purse

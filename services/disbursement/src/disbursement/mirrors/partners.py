@@ -107,7 +107,7 @@ class Partner:
 
 
 def must_be_payable(partner: Partner | None, on: date) -> None:
-    """Raises PartnerUnknownError or PartnerIneligibleError unless the partner may be paid that day."""
+    """Raises PartnerUnknownError, PartnerIneligibleError unless it may be paid on that day."""
     if partner is None:
         raise PartnerUnknownError(
             "No record of this partner has reached us yet; the registry's events bring it."

@@ -1,1 +1,1 @@
-"""Payments: one tranche on its way to a partner, submitted, agreed to, released, sent, and proven."""
+"""Payments: one tranche on its way to a partner: submitted, agreed to, released, sent, proven."""

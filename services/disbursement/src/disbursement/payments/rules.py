@@ -321,7 +321,7 @@ def hold(present: PaymentStatus) -> MovementKind | None:
 
 
 def resumed(held_from: PaymentStatus | None) -> PaymentStatus:
-    """Where a payment lands when its last hold is lifted: at most at approved, to be released anew."""
+    """Where a payment lands when its last hold is lifted: at most at approved."""
     return _S.SUBMITTED if held_from is _S.SUBMITTED else _S.APPROVED
 
 
@@ -337,8 +337,8 @@ def outcome(
     if kind not in PROOFS[outcome_]:
         accepted = ", ".join(sorted(each.value for each in PROOFS[outcome_]))
         raise EvidenceError(
-            f"A {kind.value.replace('_', ' ')} does not prove that the payment is {outcome_.value}; "
-            f"that takes one of: {accepted}.",
+            f"A {kind.value.replace('_', ' ')} does not prove that the payment is "
+            f"{outcome_.value}; that takes one of: {accepted}.",
             places=[Place("/kind", f"one of {accepted}", "evidence")],
         )
     if outcome_ is Outcome.FAILED and reason_code is None:

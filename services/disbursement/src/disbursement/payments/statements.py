@@ -38,7 +38,8 @@ VALUES ($1, 1, $15, $14, $13, $16)
 
 LOCK_TO_HOLD = """
 SELECT p.* FROM payment p
-WHERE p.partner_id = $1 AND p.status IN ('submitted', 'approved', 'released', 'held', 'sent', 'unknown')
+WHERE p.partner_id = $1
+    AND p.status IN ('submitted', 'approved', 'released', 'held', 'sent', 'unknown')
   AND NOT EXISTS (SELECT 1 FROM payment_hold h
                   WHERE h.payment_id = p.id AND h.cause = $2 AND h.lifted_at IS NULL)
 ORDER BY p.id LIMIT $3 FOR UPDATE OF p
@@ -68,7 +69,9 @@ WHERE payment_id = ANY($1::uuid[]) AND cause = $2 AND lifted_at IS NULL
 """
 
 SAVE_STATUSES = """
-UPDATE payment p SET status = changed.status, held_from = changed.held_from, sequence = changed.sequence
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS changed (id, status, held_from, sequence)
+UPDATE payment p SET status = changed.status, held_from = changed.held_from,
+    sequence = changed.sequence
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS changed (id, status, held_from,
+    sequence)
 WHERE p.id = changed.id
 """

@@ -145,8 +145,9 @@ async def _first_settled(uow: UnitOfWork, grant_id: UUID) -> Mapping[UUID, date]
     """The day of each agreement's first instalment that is settled and was not returned."""
     payment = payment_table.c
     statement = (
-        select(payment.agreement_id, func.min(payment.settled_on))
+        select(payment.agreement_id, func.min(payment.settled_on).label("first"))
         .where(payment.grant_id == grant_id, payment.status == PaymentStatus.SETTLED.value)
         .group_by(payment.agreement_id)
     )
-    return {agreement_id: day for agreement_id, day in await uow.db.execute(statement)}
+    rows = await uow.db.execute(statement)
+    return {row.agreement_id: row.first for row in rows}

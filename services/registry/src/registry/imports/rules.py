@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from common.errors import InvalidError, Place
 from registry.partners.rules.kinds import Kind
-from registry.partners.rules.names import MAX_NAME, normal
+from registry.partners.rules.names import MAX_NAME, normal, trouble_with
 from registry.partners.rules.partner import Facts
 
 COLUMNS = ("acronym", "name", "org_type_code", "org_type_description")
@@ -158,10 +158,10 @@ def understand(row: int, fields: list[str], country: str) -> Organisation | Prob
 def _trouble(fields: list[str], acronym: str, name: str, code: str) -> str | None:
     if any(_UNSEEN.search(field) for field in fields):
         return "A field holds a line break or a character that cannot be seen."
-    if not normal(name):
-        return "The name is missing, or has no letter or digit."
-    if len(name) > MAX_NAME:
-        return f"The name is longer than {MAX_NAME} characters."
+    if not name:
+        return "The name is missing."
+    if (sentence := trouble_with(name)) is not None:
+        return sentence
     if len(acronym) > MAX_ACRONYM:
         return f"The acronym is longer than {MAX_ACRONYM} characters."
     if code not in _KINDS and code not in _OTHERS:

@@ -78,7 +78,9 @@ async def register_partner(uow: UnitOfWork, facts: Facts) -> Partner:
     )
     uow.actor.must_act_in(facts.country)
     facts = rules.checked(facts)
-    await _check_headquarters(uow, facts)
+    headquarters = await _headquarters(uow, facts)
+    if headquarters is not None:
+        rules.must_be_able_to_hold(headquarters, facts)
     sequence = uow.after(None)
     partner = rules.reckoned(
         Partner(id=uow.ids.new(), sequence=str(sequence), facts=facts, registered_at=uow.now),
@@ -101,18 +103,15 @@ async def revise_partner(
     Raises NotFoundError, ForbiddenError, StaleVersionError, NotEditableError, InvalidError,
     DuplicatePartnerError, IdentifierTakenError.
     """
-    await _check_headquarters(uow, facts)
+    headquarters = await _headquarters(uow, facts)  # locked first: see Lock
     before = await hold(uow, partner_id, expected)
-    access.must_edit(uow.actor, before)
     uow.actor.must_act_in(facts.country)
-    if facts.headquarters_id == partner_id:
-        raise InvalidError(
-            "A partner cannot be its own headquarters.",
-            places=[Place("/headquarters_id", "Name another partner.", "not_an_office_of")],
-        )
     partner, changed = rules.revise(before, facts)
     if not changed:
         return before
+    access.must_be_able_to_change(uow.actor, before.facts, facts)
+    if headquarters is not None and {"headquarters_id", "country", "kind"} & set(changed):
+        rules.must_be_able_to_hold(headquarters, facts, office_id=partner_id)
     try:
         partner = await save(uow, partner, Revised(fields=changed))
     except IntegrityError as error:
@@ -249,9 +248,10 @@ async def save(
     return saved
 
 
-async def _check_headquarters(uow: UnitOfWork, office: Facts) -> None:
+async def _headquarters(uow: UnitOfWork, office: Facts) -> Partner | None:
+    """The headquarters that `office` names, kept from changing. Raises InvalidError."""
     if office.headquarters_id is None:
-        return
+        return None
     uow.locks(Lock.HEADQUARTERS)
     held = _LOAD.with_for_update(read=True)
     row = (await uow.db.execute(held, {"partner_id": office.headquarters_id})).one_or_none()
@@ -260,7 +260,7 @@ async def _check_headquarters(uow: UnitOfWork, office: Facts) -> None:
             "The headquarters is not registered.",
             places=[Place("/headquarters_id", "There is no such partner.", "unknown_partner")],
         )
-    rules.must_be_able_to_hold(partner_of(row), office)
+    return partner_of(row)
 
 
 async def _claim_identifiers(uow: UnitOfWork, partner: Partner) -> None:

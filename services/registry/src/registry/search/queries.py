@@ -27,13 +27,19 @@ MAX_ALIKE = 12
 MAX_CANDIDATES = 200
 """Partners that are ranked; of more, those with the shortest names."""
 
+# A word that some name bears as it was typed stands for itself: slips are looked for in the others.
 ALIKE = """
 SELECT typed.place, near.word, near.likeness
 FROM unnest($1::text[]) WITH ORDINALITY AS typed (word, place)
 CROSS JOIN LATERAL (
-    SELECT known.word, similarity(known.word, typed.word) AS likeness
-    FROM partner_word known WHERE known.word % typed.word
-    ORDER BY likeness DESC, known.word LIMIT $2
+    SELECT known.word, 1.0::real AS likeness FROM partner_word known WHERE known.word = typed.word
+    UNION ALL (
+        SELECT known.word, similarity(known.word, typed.word) AS likeness
+        FROM partner_word known
+        WHERE known.word % typed.word
+          AND NOT EXISTS (SELECT FROM partner_word same WHERE same.word = typed.word)
+        ORDER BY likeness DESC, known.word LIMIT $2
+    )
 ) near
 """
 
@@ -112,7 +118,7 @@ def _seen(uow: UnitOfWork, facets: Facets) -> Select[*tuple[Any, ...]]:
         conditions.append(_columns.countries.contains([facets.working_in]))
     if facets.eligibility is not None:
         conditions.append(_is(facets.eligibility, uow.now.date()))
-    return select(partner_table).where(*_visible_to(uow.actor), *conditions)
+    return select(partner_table).where(*_visible_to(uow.actor, facets), *conditions)
 
 
 def _is(eligibility: Eligibility, today: date) -> ColumnElement[bool]:
@@ -126,10 +132,10 @@ def _is(eligibility: Eligibility, today: date) -> ColumnElement[bool]:
     return stored
 
 
-def _visible_to(actor: Actor) -> list[ColumnElement[bool]]:
+def _visible_to(actor: Actor, facets: Facets) -> list[ColumnElement[bool]]:
     """The same rule as `access.must_see`, as conditions."""
     if actor.partner is not None:
         return [_columns.id == actor.partner]
-    if EVERYWHERE in actor.countries:
-        return []
+    if EVERYWHERE in actor.countries or {facets.country, facets.working_in} & actor.countries:
+        return []  # whoever is in a country of the actor's may be seen
     return [_columns.seen_from.overlap(sorted(actor.countries))]

@@ -28,7 +28,8 @@ CREATE TABLE ledger_transaction (
     occurred_at  timestamptz NOT NULL
 );
 CREATE INDEX ledger_transaction_of_grant ON ledger_transaction (grant_id, id);
-CREATE INDEX ledger_transaction_of_payment ON ledger_transaction (payment_id) WHERE payment_id IS NOT NULL;
+CREATE INDEX ledger_transaction_of_payment
+    ON ledger_transaction (payment_id) WHERE payment_id IS NOT NULL;
 
 CREATE TABLE ledger_entry (
     id             bigint        GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -53,25 +54,30 @@ CREATE TABLE ledger_balance (
 ) WITH (fillfactor = 50);
 CREATE INDEX ledger_balance_of_grant ON ledger_balance (grant_id);
 
-COMMENT ON COLUMN ledger_balance.owner IS 'a grant (received, available) or an agreement (the others)';
+COMMENT ON COLUMN ledger_balance.owner
+    IS 'a grant (received, available) or an agreement (the others)';
 
--- Entries keep the balances. One update per account and statement, locked in account order first: two
+-- Entries keep the balances. One update per account and statement, locked in account order first:
+-- two
 -- statements that touch the same accounts queue and never deadlock.
 CREATE FUNCTION ledger_keep_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     wanted  integer;
     changed integer;
 BEGIN
-    SELECT count(*) INTO wanted FROM (SELECT DISTINCT owner, purse, currency FROM posted) AS account;
+    SELECT count(*) INTO wanted FROM (SELECT DISTINCT owner, purse, currency
+        FROM posted) AS account;
     PERFORM 1 FROM ledger_balance b
         WHERE (b.owner, b.purse) IN (SELECT owner, purse FROM posted)
         ORDER BY b.owner, b.purse FOR NO KEY UPDATE;
     UPDATE ledger_balance b SET balance = b.balance + moved.amount
-        FROM (SELECT owner, purse, currency, sum(amount) AS amount FROM posted GROUP BY 1, 2, 3) AS moved
+        FROM (SELECT owner, purse, currency, sum(amount) AS amount
+            FROM posted GROUP BY 1, 2, 3) AS moved
         WHERE (b.owner, b.purse, b.currency) = (moved.owner, moved.purse, moved.currency);
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed <> wanted THEN
-        RAISE EXCEPTION 'an entry names an account that is not open in its currency' USING ERRCODE = 'FD003';
+        RAISE EXCEPTION 'an entry names an account that is not open in its currency'
+            USING ERRCODE = 'FD003';
     END IF;
     RETURN NULL;
 END $$;
@@ -88,7 +94,8 @@ BEGIN
         FROM (SELECT count(*) AS entries, sum(amount) AS total FROM ledger_entry
               WHERE transaction_id = checked GROUP BY currency) AS per_currency;
     IF sides < 2 OR open > 0 THEN
-        RAISE EXCEPTION 'ledger transaction % has % entries and does not sum to zero', checked, sides
+        RAISE EXCEPTION 'ledger transaction % has % entries and does not sum to zero', checked,
+            sides
             USING ERRCODE = 'FD002';
     END IF;
 END $$;
@@ -107,12 +114,14 @@ CREATE CONSTRAINT TRIGGER ledger_transaction_sums_to_zero AFTER INSERT ON ledger
 CREATE CONSTRAINT TRIGGER ledger_entry_sums_to_zero AFTER INSERT ON ledger_entry
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_check_entry();
 
-CREATE TRIGGER ledger_transaction_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_transaction
+CREATE TRIGGER ledger_transaction_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE
+    ON ledger_transaction
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_entry_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entry
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- A balance changes by entries only: depth 1 is somebody's own statement, depth 2 the trigger above.
+-- A balance changes by entries only: depth 1 is somebody's own statement, depth 2 the trigger
+-- above.
 CREATE FUNCTION ledger_guard_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF pg_trigger_depth() < 2 THEN

@@ -17,7 +17,8 @@ CREATE TABLE funding_grant (
     id               uuid          PRIMARY KEY,
     sequence         varchar(15)   COLLATE "C" NOT NULL,
     source           text          NOT NULL CHECK (source IN ('cerf', 'donor', 'pooled_fund')),
-    cerf_window      text          CHECK (cerf_window IN ('rapid_response', 'underfunded_emergencies')),
+    cerf_window      text
+        CHECK (cerf_window IN ('rapid_response', 'underfunded_emergencies')),
     code_text        text,
     project_code     text,
     application_code text,
@@ -35,10 +36,12 @@ CREATE TABLE funding_grant (
     CHECK ((source = 'cerf') = (cerf_window IS NOT NULL))
 );
 CREATE INDEX funding_grant_of_country ON funding_grant (country, id);
-CREATE INDEX funding_grant_of_project_code ON funding_grant (project_code) WHERE project_code IS NOT NULL;
+CREATE INDEX funding_grant_of_project_code ON funding_grant (project_code)
+    WHERE project_code IS NOT NULL;
 
 COMMENT ON COLUMN funding_grant.code_text IS 'as received; real codes are dirty, and never a key';
-COMMENT ON COLUMN funding_grant.disbursed_on IS 'when the fund paid the agency; deadlines count from here';
+COMMENT ON COLUMN funding_grant.disbursed_on
+    IS 'when the fund paid the agency; deadlines count from here';
 
 CREATE TABLE grant_receipt (
     id          uuid          PRIMARY KEY,
@@ -60,7 +63,8 @@ CREATE TABLE agreement (
     partner_id    uuid          NOT NULL,
     country       text          NOT NULL,
     type          text          NOT NULL CHECK (type IN ('standard', 'simplified', 'contingency')),
-    status        text          NOT NULL CHECK (status IN ('draft', 'review', 'signature', 'signed', 'active',
+    status        text          NOT NULL
+        CHECK (status IN ('draft', 'review', 'signature', 'signed', 'active',
                                     'suspended', 'ended', 'closed', 'terminated', 'cancelled')),
     amount        numeric(19,4) NOT NULL CHECK (amount > 0),
     currency      text          NOT NULL,
@@ -105,13 +109,15 @@ BEGIN
     IF TG_OP <> 'DELETE' THEN PERFORM agreement_check(NEW.agreement_id); END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER agreement_amount_is_its_tranches AFTER INSERT OR UPDATE OF amount ON agreement
+CREATE CONSTRAINT TRIGGER agreement_amount_is_its_tranches AFTER INSERT
+    OR UPDATE OF amount ON agreement
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION agreement_check_amount();
 CREATE CONSTRAINT TRIGGER agreement_tranches_are_its_amount
     AFTER INSERT OR UPDATE OR DELETE ON agreement_tranche
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION agreement_check_tranche();
 
--- Payments rest on what was signed: who is paid, from which grant and where cannot change under them.
+-- Payments rest on what was signed: who is paid, from which grant and where cannot change under
+-- them.
 CREATE TRIGGER agreement_keeps_parties
     BEFORE UPDATE OF grant_id, partner_id, country, currency ON agreement
     FOR EACH ROW EXECUTE FUNCTION refuse_change();

@@ -25,8 +25,10 @@ CREATE TABLE payment (
     country            text          NOT NULL,
     amount             numeric(19,4) NOT NULL CHECK (amount > 0),
     currency           text          NOT NULL,
-    status             text          NOT NULL CHECK (status IN ('draft', 'submitted', 'approved', 'released',
-                                         'sent', 'settled', 'failed', 'unknown', 'returned', 'held')),
+    status             text          NOT NULL
+        CHECK (status IN ('draft', 'submitted', 'approved', 'released',
+                                         'sent', 'settled', 'failed', 'unknown', 'returned',
+                                             'held')),
     held_from          text          CHECK (held_from IN ('submitted', 'approved', 'released')),
     revision           integer       NOT NULL CHECK (revision >= 1),
     payload_hash       text          NOT NULL CHECK (payload_hash ~ '^[0-9a-f]{64}$'),
@@ -55,7 +57,8 @@ CREATE INDEX payment_of_country ON payment (country, id);
 CREATE INDEX payment_of_partner ON payment (partner_id, id);
 
 CREATE TRIGGER payment_keeps_parties
-    BEFORE UPDATE OF agreement_id, tranche, grant_id, partner_id, country, amount, currency ON payment
+    BEFORE UPDATE OF agreement_id, tranche, grant_id, partner_id, country, amount,
+        currency ON payment
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER payment_keeps_rows BEFORE DELETE OR TRUNCATE ON payment
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -83,7 +86,8 @@ CREATE TABLE payment_submission (
     PRIMARY KEY (payment_id, revision),
     FOREIGN KEY (payment_id, revision) REFERENCES payment_revision (payment_id, revision)
 );
-COMMENT ON TABLE payment_submission IS 'the approval policy as it stood when the revision was submitted';
+COMMENT ON TABLE payment_submission
+    IS 'the approval policy as it stood when the revision was submitted';
 
 CREATE TABLE payment_approval (
     payment_id   uuid        NOT NULL,
@@ -102,7 +106,8 @@ BEGIN
                WHERE r.payment_id = NEW.payment_id AND r.author = NEW.person)
     OR EXISTS (SELECT 1 FROM payment_submission s
                WHERE s.payment_id = NEW.payment_id AND s.submitter = NEW.person) THEN
-        RAISE EXCEPTION 'whoever wrote or submitted a payment does not decide on it' USING ERRCODE = 'FD006';
+        RAISE EXCEPTION 'whoever wrote or submitted a payment does not decide on it'
+            USING ERRCODE = 'FD006';
     END IF;
     IF NOT EXISTS (SELECT 1 FROM payment_revision r
                    WHERE r.payment_id = NEW.payment_id AND r.revision = NEW.revision
@@ -116,7 +121,8 @@ CREATE TRIGGER payment_approval_takes_four_eyes BEFORE INSERT ON payment_approva
 
 CREATE TRIGGER payment_revision_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_revision
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER payment_submission_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_submission
+CREATE TRIGGER payment_submission_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE
+    ON payment_submission
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER payment_approval_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_approval
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -143,7 +149,8 @@ CREATE TRIGGER payment_hold_lifts_once BEFORE UPDATE ON payment_hold
         (OLD.payment_id, OLD.cause, OLD.took_effect, OLD.placed_at, OLD.placed_by) IS DISTINCT FROM
         (NEW.payment_id, NEW.cause, NEW.took_effect, NEW.placed_at, NEW.placed_by))
     EXECUTE FUNCTION refuse_change();
-COMMENT ON COLUMN payment_hold.took_effect IS 'false: the payment had left already when the cause came up';
+COMMENT ON COLUMN payment_hold.took_effect
+    IS 'false: the payment had left already when the cause came up';
 
 CREATE TABLE payment_instruction (
     payment_id     uuid        PRIMARY KEY REFERENCES payment (id),
@@ -153,14 +160,17 @@ CREATE TABLE payment_instruction (
     handed_over_at timestamptz NOT NULL,
     handed_over_by text        NOT NULL
 );
-CREATE TRIGGER payment_instruction_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_instruction
+CREATE TRIGGER payment_instruction_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE
+    ON payment_instruction
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-COMMENT ON TABLE payment_instruction IS 'committed before anything leaves: what is sent again is exactly this';
+COMMENT ON TABLE payment_instruction
+    IS 'committed before anything leaves: what is sent again is exactly this';
 
 CREATE TABLE payment_evidence (
     id           uuid        PRIMARY KEY,
     payment_id   uuid        NOT NULL REFERENCES payment (id),
-    outcome      text        NOT NULL CHECK (outcome IN ('settled', 'failed', 'unknown', 'returned')),
+    outcome      text        NOT NULL
+        CHECK (outcome IN ('settled', 'failed', 'unknown', 'returned')),
     kind         text        NOT NULL,
     reference    text,
     reason_code  text,
@@ -186,11 +196,13 @@ CREATE TRIGGER payment_evidence_confirmed_once BEFORE UPDATE ON payment_evidence
 CREATE FUNCTION payment_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM payment_submission s
-                   WHERE s.payment_id = NEW.id AND s.revision = NEW.revision AND s.approvals_required <=
+                   WHERE s.payment_id = NEW.id AND s.revision = NEW.revision
+                       AND s.approvals_required <=
                      (SELECT count(*) FROM payment_approval a WHERE a.payment_id = s.payment_id
                         AND a.revision = s.revision AND a.payload_hash = NEW.payload_hash
                         AND a.action = 'approved')) THEN
-        RAISE EXCEPTION 'payment % lacks approvals to be %', NEW.id, NEW.status USING ERRCODE = 'FD008';
+        RAISE EXCEPTION 'payment % lacks approvals to be %', NEW.id, NEW.status
+            USING ERRCODE = 'FD008';
     END IF;
     IF TG_OP = 'UPDATE' THEN
         IF OLD.status = 'unknown' AND NEW.status <> 'unknown' AND NOT EXISTS (
@@ -204,7 +216,8 @@ BEGIN
 END $$;
 CREATE TRIGGER payment_starts_without_approvals BEFORE INSERT ON payment
     FOR EACH ROW WHEN (NEW.status <> 'submitted') EXECUTE FUNCTION payment_guard();
-CREATE TRIGGER payment_goes_on_with_approvals BEFORE UPDATE OF status, revision, payload_hash ON payment
+CREATE TRIGGER payment_goes_on_with_approvals BEFORE UPDATE OF status, revision,
+    payload_hash ON payment
     FOR EACH ROW WHEN (NEW.status NOT IN ('draft', 'submitted', 'held') OR OLD.status = 'unknown')
     EXECUTE FUNCTION payment_guard();
 """

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from common.errors import IllegalMoveError
+from common.errors import IllegalMoveError, NotFoundError
 from common.http import Key, Reply, Routes
 from common.sequence import Sequence
 from common.uow import UnitOfWork
@@ -58,12 +58,14 @@ _DECIDING = (
     scope=SUBMIT,
     key=Key.REQUIRED,
     refuses=(
+        NotFoundError,
         InexactAmountError,
         CurrencyMismatchError,
         TrancheMismatchError,
         TrancheTakenError,
         AgreementNotActiveError,
         NotCoveredError,
+        NotFoundError,
         *_PARTNER,
     ),
 )

@@ -57,7 +57,7 @@ class AccountInput(InputModel):
 
 
 class PaymentSubmission(InputModel):
-    """A payment of one tranche, whole; amount and currency are repeated so that a slip is caught."""
+    """A payment of one tranche, whole; amount and currency are repeated to catch a slip."""
 
     model_config = example(
         agreement_id="0197a1b2-0000-7000-8000-0000000000b1",

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from common.mirrors.age import Stale, mirror_age
+from common.points import Point, reached
 from common.sequence import Sequence
 from common.states import move
 from common.uow import UnitOfWork
@@ -33,8 +34,8 @@ from disbursement.policy import NextTranche, Policy
 
 _TOO_OLD = {
     Stale.NEVER_HEARD: "The registry's partners have not all been heard of yet",
-    Stale.TOO_OLD: "What we know of partners is {age} s old, and money may rest on {bound:g} s at most",
-    Stale.CLOCK_SKEW: "The registry's clock is ahead of ours, so the age of what we know cannot be told",
+    Stale.TOO_OLD: "What we know of partners is {age} s old; money rests on {bound:g} s at most",
+    Stale.CLOCK_SKEW: "The registry's clock is ahead of ours; the age of our copy cannot be told",
 }
 
 
@@ -76,13 +77,14 @@ async def send_payment(
             handed_over_by=uow.actor.subject,
         )
     )
+    reached(Point.INSTRUCTION_STORED)
     return await change(uow, payment, Sent(), status=PaymentStatus.SENT, sent_at=uow.now)
 
 
 async def _ready(
     uow: UnitOfWork, payment_id: UUID, target: PaymentStatus, expected: Sequence | None
 ) -> Payment:
-    """The payment, locked after its partner and agreement, with everything true that money needs."""
+    """The payment, locked after its partner and agreement, once all is true that money needs."""
     policy: Policy = uow.policy
     parties = await parties_of(uow, payment_id)
     partner = await partner_for_share(uow, parties.partner_id)
@@ -107,7 +109,8 @@ async def _must_be_fresh(uow: UnitOfWork, policy: Policy) -> None:
     if problem is not None:
         seconds = None if age.seconds is None else format(age.seconds.quantize(1), "f")
         raise PartnerStateTooOldError(
-            f"{_TOO_OLD[problem].format(age=seconds, bound=bound)}. Nothing was moved; try again shortly.",
+            f"{_TOO_OLD[problem].format(age=seconds, bound=bound)}. "
+            "Nothing was moved; try again shortly.",
             problem=problem.value,
             age_seconds=seconds,
             bound_seconds=bound,

@@ -73,6 +73,7 @@ def upgrade() -> None:
     for facet in ("kind", "country", "status", "eligibility", "local"):
         op.execute(f"CREATE INDEX partner_by_{facet} ON partner ({facet}, normal_name, id)")
     op.execute("CREATE INDEX partner_words ON partner USING gin (words)")
+    op.execute("CREATE INDEX partner_works_in ON partner USING gin (countries)")
     op.execute("CREATE INDEX partner_seen_from ON partner USING gin (seen_from)")
     op.execute("CREATE INDEX partner_lapsing ON partner (holds_until, id) WHERE status = 'active'")
     op.execute(

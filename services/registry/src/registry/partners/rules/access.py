@@ -6,7 +6,8 @@ locking) is for people of its country and never for the partner; only headquarte
 
 from common.actor import EVERYWHERE, Actor
 from common.errors import ForbiddenError
-from registry.partners.rules.partner import Partner
+from registry.partners.rules.identifiers import PRIVATE_SCHEMES, Identifier
+from registry.partners.rules.partner import Facts, Partner
 
 
 def must_see(actor: Actor, partner: Partner) -> None:
@@ -36,6 +37,16 @@ def must_be_headquarters(actor: Actor, deed: str) -> None:
     """Raises ForbiddenError unless the actor's access covers every country."""
     if EVERYWHERE not in actor.countries:
         raise ForbiddenError(f"Only headquarters may {deed}; your access covers single countries.")
+
+
+def must_be_able_to_change(actor: Actor, before: Facts, after: Facts) -> None:
+    """Raises ForbiddenError when a partner's own access touches a number that we gave it."""
+    if actor.partner is not None and _ours(before) != _ours(after):
+        raise ForbiddenError("Your vendor number is kept by us; ask the finance team.")
+
+
+def _ours(facts: Facts) -> set[Identifier]:
+    return {each for each in facts.identifiers if each.scheme in PRIVATE_SCHEMES}
 
 
 def must_not_be_a_partner(actor: Actor, sentence: str) -> None:

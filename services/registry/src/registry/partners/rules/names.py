@@ -5,6 +5,7 @@ they were dressed: capitals, accents, punctuation, spacing, typographic quotes, 
 It does not transliterate, drop legal forms or mend spelling; search is tolerant by other means.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -16,6 +17,10 @@ import pycountry
 
 MAX_NAME = 300
 MAX_NAMES = 30
+MAX_NORMAL_BYTES = 1500
+"""Of a normal form: some letters stand for whole phrases, and an index entry has its limit."""
+
+_NOT_ASCII_WORD = re.compile(r"[^0-9a-z]+")
 
 _PLAIN = str.maketrans(
     {
@@ -100,6 +105,8 @@ class Name:
 @lru_cache(maxsize=4096)  # one name is compared, stored and split within moments
 def normal(text: str) -> str:
     """`text` as names are compared: words in lower case without marks, single spaces between."""
+    if text.isascii():  # most are: the same, without asking after every letter
+        return _NOT_ASCII_WORD.sub(" ", text.lower()).strip()
     decomposed = unicodedata.normalize("NFKD", text.casefold()).translate(_PLAIN)
     letters = (
         letter
@@ -111,6 +118,15 @@ def normal(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", "".join(letters)).split())
 
 
+def trouble_with(name: str) -> str | None:
+    """A sentence when `name` cannot be a name, else None."""
+    if not normal(name):
+        return "A name needs at least one letter or digit."
+    if len(name) > MAX_NAME or len(normal(name).encode()) > MAX_NORMAL_BYTES:
+        return f"The name is longer than {MAX_NAME} letters."
+    return None
+
+
 def words(names: Iterable[str]) -> tuple[str, ...]:
     """The distinct words of `names` as search knows them, sorted."""
     return tuple(sorted({word for name in names for word in normal(name).split()}))
@@ -118,6 +134,8 @@ def words(names: Iterable[str]) -> tuple[str, ...]:
 
 def script_of(text: str) -> str | None:
     """The ISO 15924 code of the script that most letters of `text` are in, or None."""
+    if text.isascii():
+        return "Latn" if any(map(str.isalpha, text)) else None
     seen = Counter(
         unicodedata.name(letter, "").split(" ")[0].split("-")[0]
         for letter in text

@@ -17,7 +17,7 @@ from registry.partners.rules.localisation import (
     Localisation,
     localise,
 )
-from registry.partners.rules.names import MAX_NAMES, Name, NameKind, normal, words
+from registry.partners.rules.names import MAX_NAMES, Name, NameKind, normal, trouble_with, words
 
 MAX_COUNTRIES = 250
 
@@ -96,15 +96,13 @@ class Partner:
 def checked(facts: Facts) -> Facts:
     """`facts`, when a partner can be made of them. Raises InvalidError pointing at what is
     wrong."""
-    places = []
-    if not facts.normal_name:
-        places.append(
-            Place("/legal_name", "A name needs at least one letter or digit.", "no_letters")
-        )
-    places += [
-        Place(f"/other_names/{index}/text", "A name needs a letter or digit.", "no_letters")
-        for index, name in enumerate(facts.other_names)
-        if not normal(name.text)
+    named = [("/legal_name", facts.legal_name)] + [
+        (f"/other_names/{index}/text", name.text) for index, name in enumerate(facts.other_names)
+    ]
+    places = [
+        Place(pointer, sentence, "not_a_name")
+        for pointer, text in named
+        if (sentence := trouble_with(text)) is not None
     ]
     if len(facts.names) > MAX_NAMES:
         places.append(Place("/other_names", f"At most {MAX_NAMES} names are kept.", "too_many"))
@@ -180,7 +178,9 @@ def do(partner: Partner, deed: Deed) -> Partner:
     return replace(partner, status=status, stood=partner.status if deed is Deed.LOCK else None)
 
 
-def must_be_able_to_hold(headquarters: Partner, office: Facts) -> None:
+def must_be_able_to_hold(
+    headquarters: Partner, office: Facts, *, office_id: UUID | None = None
+) -> None:
     """Whether `office` can be an office of `headquarters`. Raises InvalidError.
 
     The headquarters comes first: it is active, no office itself, of the same kind, and has declared
@@ -188,7 +188,9 @@ def must_be_able_to_hold(headquarters: Partner, office: Facts) -> None:
     """
     head = headquarters.facts
     trouble = None
-    if head.headquarters_id is not None:
+    if headquarters.id == office_id:
+        trouble = "A partner cannot be its own headquarters."
+    elif head.headquarters_id is not None:
         trouble = "That partner is itself an office; name its headquarters."
     elif headquarters.status is not Status.ACTIVE:
         trouble = "The headquarters must be active before it can have offices."
