@@ -302,8 +302,8 @@ async def test_a_partner_cannot_give_itself_a_vendor_number(registry: Registry) 
 async def test_nobody_judges_itself(registry: Registry, deed: str, method: str) -> None:
     partner = await registry.active()
     own = registry.api.token(partner=UUID(partner["id"]))
-    body = None if deed == "review" else {"local": "yes", **REASON}
-    body = REASON if deed in ("suspend", "reinstate", "lock", "unlock") else body
+    bodies: dict[str, Any] = {"review": None, "localisation": {"local": "yes", **REASON}}
+    body = bodies.get(deed, REASON)
     problem(await registry.do(partner, deed, body, method=method, headers=own), 403, "forbidden")
     assert (await registry.now(partner))["status"] == "active"
 

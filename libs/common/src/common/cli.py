@@ -138,6 +138,7 @@ def _add_care(app: typer.Typer, service: Service) -> None:
     ) -> None:
         """Print a token of the development issuer (all scopes of this service unless named)."""
         from common.clock import SystemClock
+        from common.http.app import scopes_of
         from common.http.auth.dev import mint_token
 
         settings = read_settings(service)
@@ -148,7 +149,7 @@ def _add_care(app: typer.Typer, service: Service) -> None:
             mint_token(
                 settings.dev_issuer_key_file,
                 subject=subject,
-                scopes=scope or sorted(service.scopes),
+                scopes=scope or sorted(scopes_of(service)),
                 audience=[settings.audience or service.name],
                 human=not service_account,
                 countries=country or ["*"],

@@ -33,7 +33,7 @@ class SetClock:
 
 
 def utc(moment: datetime) -> datetime:
-    """`moment` in UTC. Raises ValueError for a naive time, which differs from machine to machine."""
+    """`moment` in UTC. Raises ValueError for a naive time: which moment would it be?"""
     if moment.tzinfo is None:
         raise ValueError("a time without a timezone is not a moment; give it in UTC")
     return moment.astimezone(UTC)

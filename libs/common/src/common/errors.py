@@ -10,7 +10,7 @@ Two mappers exist: HTTP turns `kind` into a status, the reactor into "stays due"
     ├── ConflictError          the state of things forbids it now
     │   └── IllegalMoveError   the state machine has no such move
     ├── StaleVersionError      decided on an older version than the present one
-    └── UnavailableError       not the caller's fault; the same request may succeed later (transient)
+    └── UnavailableError       not the caller's fault; the same may succeed later (transient)
 """
 
 from collections.abc import Iterable

@@ -60,7 +60,7 @@ def minor_units(currency: str) -> int:
 
 @dataclass(frozen=True)
 class Money:
-    """`amount` of `currency`; may be negative in a ledger. Raises ValueError when it is not exact."""
+    """`amount` of `currency`; may be negative in a ledger. Raises ValueError if not exact."""
 
     amount: Decimal
     currency: str

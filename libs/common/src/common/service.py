@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from common.aggregate import Aggregate
+from common.chores import Chore
 from common.mirrors.mirror import Mirror, Reaction
 from common.settings import CommonSettings
 from common.uow import UnitOfWork
@@ -42,4 +43,5 @@ class Service:
     reactions: tuple[Reaction, ...] = ()
     invariants: tuple[Invariant, ...] = ()
     policy: Callable[[Any], Any] = lambda settings: None
+    chores: tuple[Chore, ...] = ()
     cli: "tuple[typer.Typer, ...]" = field(default=())

@@ -99,9 +99,7 @@ class CommonSettings(BaseSettings):
         if missing:
             prefix = self.model_config.get("env_prefix", "")
             names = ", ".join(prefix + name for name in missing)
-            raise ValueError(
-                f"set {names}; only {prefix}PROFILE=development starts without (never in production)"
-            )
+            raise ValueError(f"set {names}; only {prefix}PROFILE=development starts without them")
         if self.dev_issuer_key_file is not None:
             raise ValueError("a development issuer is refused outside the development profile")
         return self

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from common.chores import Chores
 from common.journal.seal import Sealer
 from common.kafka.publisher import Publisher
 from common.mirrors.follow import Follower
@@ -32,6 +33,7 @@ def parts_of(runtime: Runtime) -> dict[str, Part]:
     """The long-running parts of a service, by name."""
     parts: dict[str, Part] = {
         "wake": runtime.wake,
+        "chores": Chores.of(runtime),
         "seal": Sealer.of(runtime),
         "publish": Publisher.of(runtime),
     }

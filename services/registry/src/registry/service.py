@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from common.chores import Chore
 from common.service import Service
 from registry.cli import own_commands
 from registry.due_diligence.api import routes as due_diligence
+from registry.due_diligence.commands import MAX_LAPSING, expire_lapsed
 from registry.due_diligence.rules import Policy
 from registry.imports.api import routes as imports
 from registry.invariants import INVARIANTS
@@ -50,5 +52,6 @@ SERVICE: Service = Service(
     reactions=REACTIONS,
     invariants=INVARIANTS,
     policy=_policy,
+    chores=(Chore("expire lapsed due diligence", expire_lapsed, MAX_LAPSING),),
     cli=(own_commands(_registry),),
 )

@@ -49,7 +49,7 @@ class Envelope:
         return key, self._lock(self._master, key, owner)
 
     def unwrap(self, wrapped: bytes, owner: bytes) -> bytes:
-        """The data key in `wrapped`. Raises UnreadableError when it is not `owner`'s, or not ours."""
+        """The data key in `wrapped`. Raises UnreadableError when it is not `owner`'s or ours."""
         return self._unlock(self._master, wrapped, owner)
 
     def seal(self, key: bytes, plain: bytes, bound_to: bytes) -> bytes:

@@ -135,21 +135,17 @@ class Stack:
         )
 
     async def start_service(self, name: str, extra_env: Mapping[str, str] | None = None) -> None:
-        """Start one service (again) on its port and wait until it is ready. Errors: ChildDied with
-        the end of its log.
+        """Start one service on its port, with `extra_env` over its settings, and wait until it is
+        ready; one that runs is stopped in good order first. Errors: ChildDied with the end of its
+        log.
         """
+        if name in self.processes:  # one that has died still has its guard
+            await _in_thread(self.processes[name].stop, _STOP_SECONDS)
         child = self._child(name, "run", extra_env)
         self.processes[name] = child
         child.start()
         await self._until_ready(name, child)
         self._write_state()
-
-    async def restart_service(self, name: str, extra_env: Mapping[str, str] | None = None) -> None:
-        """Stop one service in good order and start it again, with `extra_env` over its settings
-        this time.
-        """
-        await _in_thread(self.processes[name].stop, _STOP_SECONDS)
-        await self.start_service(name, extra_env)
 
     def service_environment(self, name: str) -> dict[str, str]:
         """What the service `name` gets as its environment, to run its other commands by hand."""

@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from common.actor import EVERYWHERE, Actor
+from common.chores import Chore
 from common.errors import (
     ConflictError,
     DomainError,
@@ -220,10 +221,16 @@ def is_remembered(error: DomainError) -> bool:
     )
 
 
-async def forget_expired(uow: UnitOfWork, limit: int = 1000) -> int:
+FORGOTTEN_AT_ONCE = 1000
+
+
+async def forget_expired(uow: UnitOfWork, limit: int = FORGOTTEN_AT_ONCE) -> int:
     """Delete at most `limit` answers that have expired; how many."""
     status: str = await uow.driver.execute(FORGET, uow.now, limit)
     return int(status.rpartition(" ")[2])
+
+
+FORGETTING = Chore("forget expired answers", forget_expired, FORGOTTEN_AT_ONCE)
 
 
 def fingerprint(given: Mapping[str, Any]) -> bytes:
