@@ -139,3 +139,17 @@ async def fetch(engine: AsyncEngine, statement: str, *values: Any) -> list[Any]:
     """The rows of one plain statement."""
     async with borrowed(engine) as driver:
         return list(await driver.fetch(statement, *values))
+
+
+async def count(engine: AsyncEngine, table: str = "thing") -> int:
+    (row,) = await fetch(engine, f"SELECT count(*) FROM {table}")
+    number: int = row["count"]
+    return number
+
+
+async def clean(engine: AsyncEngine) -> bool:
+    """Whether every pooled connection is outside a transaction and answers."""
+    async with borrowed(engine) as one, borrowed(engine) as two:
+        if one.is_in_transaction() or two.is_in_transaction():
+            return False
+        return [await one.fetchval("SELECT 1"), await two.fetchval("SELECT 1")] == [1, 1]

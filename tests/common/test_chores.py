@@ -1,22 +1,10 @@
 """What time brings due is done in bounded shares, and one chore's trouble is not the others'."""
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from common.chores import Chore, Chores
 from common.errors import UnavailableError
 from common.uow import UnitOfWork, UnitsOfWork
-from journal_kit import create_tables, engine_on, units_on
-
-
-@pytest.fixture
-async def units(scratch_database: str) -> AsyncIterator[UnitsOfWork]:
-    """Units of work on a database that has the journal."""
-    async with engine_on(scratch_database) as engine:
-        await create_tables(engine)
-        yield units_on(engine)
 
 
 async def test_a_chore_is_run_again_while_it_does_its_full_share(units: UnitsOfWork) -> None:

@@ -56,28 +56,27 @@ async def test_what_was_not_submitted_is_not_approved(world: World) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "table", ["payment_approval", "payment_submission", "payment_revision", "payment_instruction"]
-)
-@pytest.mark.parametrize(
-    "statement",
-    ["UPDATE {0} SET payload_hash = payload_hash", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"],
-    ids=["update", "delete", "truncate"],
-)
-async def test_what_people_did_stays(world: World, table: str, statement: str) -> None:
+async def test_what_people_did_stays(world: World) -> None:
     await world.sent()
-    if table == "payment_submission":
-        statement = statement.replace("payload_hash", "approvals_required")
-    await _is_refused(world, statement.format(table), "FD001")
+    for table, column in (
+        ("payment_approval", "payload_hash"),
+        ("payment_submission", "approvals_required"),
+        ("payment_revision", "payload_hash"),
+        ("payment_instruction", "payload_hash"),
+    ):
+        for statement in (
+            f"UPDATE {table} SET {column} = {column}",
+            f"DELETE FROM {table}",
+            f"TRUNCATE {table} CASCADE",
+        ):
+            await _is_refused(world, statement, "FD001")
 
 
-@pytest.mark.parametrize(
-    "status", ["approved", "released", "sent", "settled", "failed", "unknown", "returned"]
-)
-async def test_a_payment_does_not_go_on_without_its_approvals(world: World, status: str) -> None:
+async def test_a_payment_does_not_go_on_without_its_approvals(world: World) -> None:
     payment = await world.submitted(await world.agreement(amount=usd(200_000)))
     await world.approve(payment, BORIS)
-    await _is_refused(world, f"UPDATE payment SET status = '{status}'", "FD008")
+    for status in ("approved", "released", "sent", "settled", "failed", "unknown", "returned"):
+        await _is_refused(world, f"UPDATE payment SET status = '{status}'", "FD008")
 
 
 async def test_a_payment_does_not_start_approved(world: World) -> None:
@@ -115,14 +114,12 @@ async def test_a_payload_changed_after_its_approval_is_not_approved(world: World
     await _is_refused(world, f"UPDATE payment SET payload_hash = '{'0' * 64}'", "FD008")
 
 
-@pytest.mark.parametrize("status", ["settled", "failed", "sent", "held", "draft", "released"])
-async def test_an_unknown_payment_does_not_leave_without_confirmed_evidence(
-    world: World, status: str
-) -> None:
+async def test_an_unknown_payment_does_not_leave_without_confirmed_evidence(world: World) -> None:
     payment = await world.evidence(await world.sent(), "unknown", "no_answer")
     await world.evidence(payment, "settled", "account_statement")
-    held = ", held_from = 'approved'" if status == "held" else ""
-    await _is_refused(world, f"UPDATE payment SET status = '{status}'{held}", "FD009")
+    for status in ("settled", "failed", "sent", "held", "draft", "released"):
+        held = ", held_from = 'approved'" if status == "held" else ""
+        await _is_refused(world, f"UPDATE payment SET status = '{status}'{held}", "FD009")
 
 
 async def test_nobody_confirms_the_own_evidence(world: World) -> None:

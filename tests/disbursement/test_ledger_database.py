@@ -51,32 +51,27 @@ async def test_a_side_cannot_be_added_to_an_old_movement(world: World) -> None:
     assert refused.value.sqlstate == "FD002"
 
 
-@pytest.mark.parametrize("table", ["ledger_transaction", "ledger_entry"])
-@pytest.mark.parametrize(
-    "statement",
-    ["UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"],
-    ids=["update", "delete", "truncate"],
-)
-async def test_what_was_posted_stays(world: World, table: str, statement: str) -> None:
+async def test_what_was_posted_stays(world: World) -> None:
     await world.grant()
-    column = "kind" if table == "ledger_transaction" else "amount"
-    await _is_refused(world, statement.format(table, column), "FD001")
+    for table, column in (("ledger_transaction", "kind"), ("ledger_entry", "amount")):
+        for statement in (
+            f"UPDATE {table} SET {column} = {column}",
+            f"DELETE FROM {table}",
+            f"TRUNCATE {table} CASCADE",
+        ):
+            await _is_refused(world, statement, "FD001")
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+async def test_a_balance_is_never_set_by_hand(world: World) -> None:
+    await world.grant()
+    for statement in (
         "UPDATE ledger_balance SET balance = balance + 1",
         "DELETE FROM ledger_balance",
         "TRUNCATE ledger_balance",
         "INSERT INTO ledger_balance VALUES"
         " (gen_random_uuid(), 'available', gen_random_uuid(), 'USD', 5)",
-    ],
-    ids=["update", "delete", "truncate", "insert"],
-)
-async def test_a_balance_is_never_set_by_hand(world: World, statement: str) -> None:
-    await world.grant()
-    await _is_refused(world, statement, "FD004")
+    ):
+        await _is_refused(world, statement, "FD004")
 
 
 async def test_one_statement_that_touches_an_account_twice_counts_both(world: World) -> None:

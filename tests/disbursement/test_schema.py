@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
 from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.types import TypeEngine
 
@@ -31,13 +30,13 @@ async def test_every_table_has_the_columns_that_the_code_knows(world: World) -> 
     assert {name: made.get(name) for name in known} == known
 
 
-@pytest.mark.parametrize("purse", list(Purse))
-async def test_the_database_knows_every_purse(world: World, purse: Purse) -> None:
-    await world.execute(
-        "INSERT INTO ledger_balance (owner, purse, grant_id, currency)"
-        " VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'USD')",
-        purse.value,
-    )
+async def test_the_database_knows_every_purse(world: World) -> None:
+    for purse in Purse:
+        await world.execute(
+            "INSERT INTO ledger_balance (owner, purse, grant_id, currency)"
+            " VALUES (gen_random_uuid(), $1, gen_random_uuid(), 'USD')",
+            purse.value,
+        )
 
 
 def _type(type_: TypeEngine[Any]) -> str:

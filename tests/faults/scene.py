@@ -270,7 +270,10 @@ class Scene:
         return str((await self.move_on(released, "send")).json["id"])
 
     async def status(self, payment: str) -> str:
-        return str((await self.get("disbursement", f"/v1/payments/{payment}"))["status"])
+        (row,) = await self.sql(
+            "disbursement", "SELECT status FROM payment WHERE id = $1", UUID(payment)
+        )
+        return str(row["status"])
 
     async def is_at(self, payment: str, status: str) -> None:
         """Wait until the payment is there."""
@@ -358,6 +361,14 @@ class Scene:
         driver = await asyncpg.connect(plain_dsn(self.stack.database_urls[service]))
         try:
             return list(await driver.fetch(statement, *values))
+        finally:
+            await driver.close()
+
+    async def execute(self, service: str, statements: str) -> None:
+        """Statements on a service's database, as a superuser."""
+        driver = await asyncpg.connect(plain_dsn(self.stack.database_urls[service]))
+        try:
+            await driver.execute(statements)
         finally:
             await driver.close()
 

@@ -217,8 +217,8 @@ async def test_a_person_may_override_the_localisation_and_take_that_back(
     decided = done(await registry.do(partner, "localisation", body, method="PUT"))
     assert (decided["local"], decided["local_override"]) == ("no", "no")
     assert decided["local_evidence"] == ["decided_by_a_person"]
-    body = {"local": None, **REASON}
-    back = done(await registry.do(partner, "localisation", body, method="PUT"))
+    override: dict[str, Any] = {"local": None, **REASON}
+    back = done(await registry.do(partner, "localisation", override, method="PUT"))
     assert (back["local"], back["local_override"]) == ("yes", None)
 
 

@@ -1,9 +1,13 @@
 """Code lists that every service shares, as field types with a helpful refusal."""
 
+import re
+from datetime import date
 from typing import Annotated
 
 import pycountry
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+_DAY = r"^(1[89]|20|21)\d{2}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 
 
 def is_country(code: str) -> bool:
@@ -24,3 +28,23 @@ Country = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["BGD"]}),
 ]
 """A country, by its ISO 3166-1 alpha-3 code."""
+
+
+def _written_day(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and re.fullmatch(_DAY, value, re.ASCII):
+        return value
+    raise ValueError("write a day as YYYY-MM-DD, between 1800 and 2199")
+
+
+Day = Annotated[
+    date,
+    BeforeValidator(_written_day),
+    PlainSerializer(date.isoformat, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "format": "date", "pattern": _DAY, "examples": ["2020-06-22"]}
+    ),
+]
+"""A calendar day (UTC), written as ISO 8601 text: a number would be taken for a timestamp, and in
+far-off years reckoning overflows."""

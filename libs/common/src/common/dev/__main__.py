@@ -14,6 +14,8 @@ from common.kafka.embedded import prepare
 from common.process import ChildDied
 
 app = typer.Typer(help="Frontline on this machine.", no_args_is_help=True, add_completion=False)
+# the roles that the default approval bands ask for
+ROLES = ("payment_approver", "treasury")
 _PORTS = {"registry": 8001, "disbursement": 8002, "coordination": 8003}
 _Folder = typer.Option(Path(".run"), help="data, logs and the development issuer's key")
 
@@ -38,7 +40,8 @@ async def _run(folder: Path, console: Console) -> None:
             table.add_row(name, f"{stack.urls[name]}/docs", str(folder / "logs" / f"{name}.log"))
         console.print(table)
         console.print("A token that may do everything, for a person (Authorize → paste it):")
-        console.print(stack.token(scopes=stack.scopes()), soft_wrap=True, highlight=False)
+        token = stack.token(scopes=stack.scopes(), roles=ROLES)
+        console.print(token, soft_wrap=True, highlight=False)
         await stack.watch()
 
 

@@ -8,13 +8,14 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from fastapi import FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from common.errors import DomainError
 from common.http import openapi
@@ -153,10 +154,16 @@ class Routes:
 
     def mount(self, app: FastAPI) -> None:
         """Add every operation to `app`."""
+        app.router.routes.extend(self._built)
+
+    @cached_property
+    def _built(self) -> list[BaseRoute]:
+        """The routes, built once: they belong to no app, and building them takes long."""
+        router = APIRouter()
         for each in self.declared:
             operation = each.operation
             summary, description = _prose(operation.work)
-            app.router.add_api_route(
+            router.add_api_route(
                 operation.path,
                 each.endpoint,
                 methods=[operation.method],
@@ -172,6 +179,7 @@ class Routes:
                 openapi_extra=openapi.additions(operation),
                 route_class_override=partial(GuardedRoute, operation),  # type: ignore[arg-type]
             )
+        return router.routes
 
     def _add(
         self,

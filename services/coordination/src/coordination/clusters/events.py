@@ -79,7 +79,7 @@ class Activated(Change):
 class TransitionBegun(Change):
     """Hand-over to national structures has begun."""
 
-    happened = "transition-begun"
+    happened = "transition_begun"
 
 
 class Resumed(Change):

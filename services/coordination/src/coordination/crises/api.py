@@ -1,13 +1,11 @@
 """Crises over HTTP."""
 
-import re
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from common.codes import Country
+from common.codes import Country, Day
 from common.errors import IllegalMoveError
 from common.http import Page, PageQuery, Reply, Routes
 from common.models import InputModel
@@ -22,15 +20,6 @@ READ = "coordination.crises.read"
 WRITE = "coordination.crises.write"
 
 routes = Routes(tag="crises", description="The events that clusters answer.")
-
-
-def _written_day(value: object) -> object:
-    """A day as ISO 8601 text: a number would be taken for a timestamp."""
-    if isinstance(value, date):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
-        return value
-    raise ValueError("write a day as year-month-day, such as 2024-06-17")
 
 
 class CrisisDeclaration(InputModel):
@@ -50,7 +39,7 @@ class CrisisDeclaration(InputModel):
     )
 
     name: Annotated[str, Line(200)]
-    onset_on: Annotated[date, BeforeValidator(_written_day)]
+    onset_on: Day
     countries: Annotated[tuple[Country, ...], Field(min_length=1, max_length=250)]
     glide: GlideNumber | None = None
 

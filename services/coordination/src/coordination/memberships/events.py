@@ -99,7 +99,7 @@ class Rejected(Change):
 class FoundDormant(Change):
     """The member has not taken part for some time."""
 
-    happened = "found-dormant"
+    happened = "found_dormant"
 
 
 class Woken(Change):
@@ -141,7 +141,7 @@ class Committed(Change):
 class RoleGiven(Change):
     """The partner has another role at the same table."""
 
-    happened = "role-given"
+    happened = "role_given"
 
     role: Role
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from common.codes import Country
+from common.codes import Country, Day
 from common.errors import IllegalMoveError, NotFoundError
 from common.http import Key, Page, PageQuery, Reply, Routes
 from common.models import InputModel
@@ -27,7 +27,6 @@ from disbursement.agreements.rules import (
     Weighted,
 )
 from disbursement.amounts import exact
-from disbursement.days import Day
 from disbursement.errors import (
     CurrencyMismatchError,
     DatesError,

@@ -6,14 +6,13 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from common.codes import Country
+from common.codes import Country, Day
 from common.http import Key, Page, PageQuery, Reply, Routes
 from common.models import InputModel, PublicModel
 from common.money import Amount, Currency, Money, PositiveAmount
 from common.text import Line
 from common.uow import UnitOfWork
 from disbursement.amounts import exact
-from disbursement.days import Day
 from disbursement.errors import (
     BeyondGrantError,
     ChainError,

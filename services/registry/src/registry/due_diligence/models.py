@@ -12,9 +12,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, WithJsonSchema
 
+from common.codes import Day
 from common.models import InputModel, PublicModel
 from common.text import Line, Paragraph
-from registry.days import Day
 from registry.due_diligence.queries import Shown
 from registry.due_diligence.rules import DocumentKind, Findings, Section
 from registry.partners.models import WrittenReason

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from common.codes import Day
 from common.models import InputModel, PublicModel
 from common.money import Currency, PositiveAmount
 from common.text import Line, Paragraph
 from disbursement.agreements.rules import MAX_TRANCHES
 from disbursement.amounts import exact
 from disbursement.approvals.rules import Action
-from disbursement.days import Day
 from disbursement.payments.commands import NewPayment
 from disbursement.payments.commands.outcome import Evidence
 from disbursement.payments.events import PaymentState
