@@ -137,7 +137,7 @@ class Scene:
             "host": "127.0.0.1",
             "port": str(port),
             "database_url": url,
-            "dev_issuer_key_file": str(self.folder / "issuer.pem"),
+            "dev_issuer_key_file": str(self.folder / "issuer.json"),
             "kafka_create_topics": "true",
             "log_level": "WARNING",
             **settings,
@@ -177,7 +177,7 @@ class Scene:
     def token(self, *services: str, scopes: Iterable[str]) -> str:
         """A bearer token of a person who may do this everywhere."""
         return mint_token(
-            self.folder / "issuer.pem",
+            self.folder / "issuer.json",
             subject="bench",
             scopes=scopes,
             audience=services,

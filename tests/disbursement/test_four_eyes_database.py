@@ -153,3 +153,11 @@ async def _is_refused(world: World, statement: str, sqlstate: str) -> None:
     with pytest.raises(asyncpg.PostgresError) as refused:
         await world.execute(statement)
     assert refused.value.sqlstate == sqlstate
+
+
+async def test_a_held_payment_does_not_go_on_while_something_holds_it(world: World) -> None:
+    await world.hold(await world.approved())
+    for status in ("submitted", "approved", "released", "draft"):
+        await _is_refused(
+            world, f"UPDATE payment SET status = '{status}', held_from = NULL", "FD010"
+        )

@@ -10,9 +10,10 @@ from common.errors import ForbiddenError, IllegalMoveError
 from common.mirrors.mirror import Outcome
 from disbursement.agreements.rules import Agreement
 from disbursement.errors import AlreadyHeldError, AlreadySentError, NotHeldError
+from disbursement.payments import commands
 from disbursement.payments.queries import payment_by_id
 from disbursement.payments.rules import HoldCause
-from support.disbursement import CHEN, IDS, MACHINE, World, usd
+from support.disbursement import BORIS, CHEN, IDS, MACHINE, World, usd
 
 
 async def test_a_hold_keeps_the_state_before_it(world: World) -> None:
@@ -28,7 +29,7 @@ async def test_a_released_payment_is_taken_back_and_must_be_released_anew(world:
     agreement = await world.agreement()
     payment = await world.released(agreement)
     held = await world.hold(payment)
-    assert held.held_from == "released"
+    assert (held.held_from, held.released_at) == ("released", None)
     assert (await world.balances(agreement.grant_id))["reserved"] == "50000"
     assert await world.breaches() == []
     resumed = await world.lift(held)
@@ -38,10 +39,17 @@ async def test_a_released_payment_is_taken_back_and_must_be_released_anew(world:
 
 
 async def test_what_is_held_goes_nowhere(world: World) -> None:
-    held = await world.hold(await world.approved())
-    for step in (world.release, world.send):
+    held = await world.hold(await world.submitted())
+    for step in (
+        world.release,
+        world.send,
+        lambda payment: world.approve(payment, BORIS),
+        lambda payment: world.run(lambda uow: commands.resubmit_payment(uow, payment.id)),
+        lambda payment: world.run(lambda uow: commands.revise_payment(uow, payment.id, None)),
+    ):
         with pytest.raises(IllegalMoveError):
             await step(held)
+    assert (await world.payment(held)).status == "held"
 
 
 async def test_what_has_left_cannot_be_held_by_a_person(world: World) -> None:

@@ -124,6 +124,21 @@ def test_only_what_is_submitted_is_rejected(present: PaymentStatus) -> None:
             rules.reject(present)
 
 
+@pytest.mark.parametrize("present", list(PaymentStatus))
+def test_only_a_draft_is_submitted_and_only_what_is_submitted_approved(
+    present: PaymentStatus,
+) -> None:
+    for act, start, end in (
+        (rules.submit, S.DRAFT, S.SUBMITTED),
+        (rules.approve, S.SUBMITTED, S.APPROVED),
+    ):
+        if present is start:
+            assert act(present) is end
+        else:
+            with pytest.raises(IllegalMoveError):
+                act(present)
+
+
 PROVEN = {
     (Outcome.SETTLED, EvidenceKind.STATUS_REPORT),
     (Outcome.SETTLED, EvidenceKind.ACCOUNT_STATEMENT),

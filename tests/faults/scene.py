@@ -292,6 +292,11 @@ class Scene:
         )
         return [row["type"].split(".")[-2] for row in rows]
 
+    async def position(self, service: str) -> str:
+        """Where the service's feed ends now."""
+        (row,) = await self.sql(service, "SELECT epoch, head.position FROM journal_epoch, journal_head AS head")
+        return f"{row['epoch']}-{row['position']}"
+
     async def balance(self, grant: str) -> dict[str, Decimal]:
         """The purses of a grant that are not empty."""
         found = await self.get("disbursement", f"/v1/grants/{grant}/balance")

@@ -62,14 +62,11 @@ async def test_a_publisher_frozen_in_a_batch_and_superseded_leaves_the_newest_re
         await scene.until(lambda: is_frozen(old))
         scene.stack.urls["registry"] = successor
         await suspending
+        await scene.is_eligible(partner, "ineligible")
         await scene.reinstate(partner)
         await scene.is_eligible(partner)
         old.resume()
-        try:
-            await scene.until(lambda: has_broken_off(address))
-        finally:
-            print("OLD", old.tail(40))
-            print("METRICS", "\n".join(l for l in (await metrics(address)).splitlines() if "publisher" in l))
+        await scene.until(lambda: has_broken_off(address))
         assert not await leads(address)
         await newest_is_last(scene, PARTNERS)
         scene.stack.urls["registry"] = address

@@ -1,6 +1,7 @@
 """`make demo`: the story told live, then the questions it answers, then the invariants."""
 
 import asyncio
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -28,11 +29,17 @@ ENVIRONMENT = {
 }
 
 
+class NotEmptyError(Exception):
+    """The servers that were given hold something already, which the story would collide with."""
+
+
 async def play(console: Console, folder: Path) -> bool:
     """Run everything; whether every invariant holds at the end."""
     async with Stack(folder, fresh=True, environment=ENVIRONMENT, console=console) as stack:
         async with Crew(stack) as crew:
             world = World(stack, crew, today(SystemClock()))
+            if await crew.auditor.all("registry", "/v1/partners", country=COUNTRY):
+                raise NotEmptyError("The demo needs empty databases and an empty Kafka.")
             await _show_story(console, world)
             for table in await answers(world):
                 console.print()
@@ -154,9 +161,11 @@ def main() -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Stopped; nothing was left running.")
         return 130
-    except ChildDied as died:
-        console.print(f"[red]{died}[/]", highlight=False)
+    except (ChildDied, NotEmptyError) as error:
+        console.print(f"[red]{error}[/]", highlight=False)
         return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     console.print("[green]Every invariant holds.[/]" if held else "[red]An invariant is broken.[/]")
     return 0 if held else 1
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.actor import Actor
+from common.db.driver import borrowed
 from common.journal.verify import verify_chain
 from common.runtime import Runtime
 from common.service import Invariant
@@ -48,8 +49,7 @@ def print_report(console: Console, findings: list[Finding]) -> bool:
 
 
 async def _chain(runtime: Runtime) -> tuple[str, ...]:
-    async with runtime.engine.connect() as db:
-        driver = (await db.get_raw_connection()).driver_connection
+    async with borrowed(runtime.engine) as driver:
         report = await verify_chain(driver)
     return () if report.broken is None else (str(report.broken),)
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import cache
 from typing import Annotated
 
 import pycountry
@@ -10,10 +11,14 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 _DAY = r"^(1[89]|20|21)\d{2}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 
 
+@cache
+def _countries() -> frozenset[str]:
+    return frozenset(country.alpha_3 for country in pycountry.countries)
+
+
 def is_country(code: str) -> bool:
     """Whether ISO 3166-1 lists `code` as an alpha-3 country code."""
-    found = pycountry.countries.get(alpha_3=code)
-    return found is not None and found.alpha_3 == code  # pycountry also finds "bgd"
+    return code in _countries()
 
 
 def _known_country(code: str) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
+from functools import cache
 from typing import Annotated
 
 import pycountry
@@ -47,10 +48,14 @@ MAX_DIGITS = 15
 _AMOUNT = r"^(0|[1-9]\d{0,14})(\.\d{1,4})?$"
 
 
+@cache
+def _currencies() -> frozenset[str]:
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
+
+
 def is_currency(code: str) -> bool:
     """Whether ISO 4217 lists `code` as a currency."""
-    found = pycountry.currencies.get(alpha_3=code)
-    return found is not None and found.alpha_3 == code  # pycountry also finds "usd"
+    return code in _currencies()
 
 
 def minor_units(currency: str) -> int:

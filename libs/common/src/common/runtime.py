@@ -36,11 +36,6 @@ class Runtime:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     draining: bool = False
 
-    @property
-    def dsn(self) -> str:
-        """The database's address for asyncpg itself, without SQLAlchemy's driver name."""
-        return plain_dsn(self.settings.database_url.get_secret_value())
-
 
 @asynccontextmanager
 async def open_runtime(

@@ -23,7 +23,7 @@ from common.actor import Actor
 from common.aggregate import Aggregate, Change
 from common.clock import Clock
 from common.crypto.envelope import Envelope
-from common.db.driver import live, roll_back
+from common.db.driver import Held, live, roll_back
 from common.db.faults import Fault, fault_of
 from common.errors import StaleVersionError, UnavailableError
 from common.ids import Ids
@@ -72,8 +72,7 @@ class UnitOfWork:
     for the few hot ones. `policy` is what the composition root lets commands know of the settings.
     """
 
-    db: AsyncConnection
-    driver: Any
+    held: Held
     actor: Actor
     now: datetime
     ids: Ids
@@ -83,6 +82,16 @@ class UnitOfWork:
     policy: Any
     recorded: int = 0
     _rank: int = field(default=-1, repr=False)
+
+    @property
+    def db(self) -> AsyncConnection:
+        """The connection, for Core statements."""
+        return self.held.core
+
+    @property
+    def driver(self) -> Any:
+        """The connection as asyncpg's."""
+        return self.held.driver
 
     def after(self, before: str | None) -> Sequence:
         """The sequence of the change being made to an aggregate that stands at `before`."""
@@ -187,7 +196,7 @@ class UnitsOfWork:
         policy: Any = None,
         on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
-        self.engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.engine = engine
         self.clock = clock
         self.ids = ids
         self.envelope = envelope
@@ -242,8 +251,8 @@ class UnitsOfWork:
         """
         context = context or Context(correlation_id=str(self.ids.new()))
         try:
-            async with live(self.engine) as (db, driver):
-                return await work(self._unit(db, driver, actor, context, epoch=1))
+            async with live(self.engine) as held:
+                return await work(self._unit(held, actor, context, epoch=1))
         except Exception as error:
             fault = fault_of(error)
             if fault is None:
@@ -254,29 +263,27 @@ class UnitsOfWork:
     async def _once(
         self, work: Callable[[UnitOfWork], Awaitable[T]], actor: Actor, context: Context
     ) -> T:
-        async with live(self.engine) as (db, driver):
+        async with live(self.engine) as held:
+            driver = held.driver
             try:
                 await driver.execute("BEGIN")
                 if self._epoch is None:
                     self._epoch = await driver.fetchval("SELECT epoch FROM journal_epoch")
-                unit = self._unit(db, driver, actor, context, epoch=self._epoch)
+                unit = self._unit(held, actor, context, epoch=self._epoch)
                 result = await work(unit)
                 reached(Point.BEFORE_COMMIT)
                 await driver.execute("COMMIT")
             except BaseException:
-                await roll_back(db, driver)
+                await roll_back(held)
                 raise
         reached(Point.AFTER_COMMIT)
         if unit.recorded:
             self._on_recorded()
         return result
 
-    def _unit(
-        self, db: AsyncConnection, driver: Any, actor: Actor, context: Context, *, epoch: int | None
-    ) -> UnitOfWork:
+    def _unit(self, held: Held, actor: Actor, context: Context, *, epoch: int | None) -> UnitOfWork:
         return UnitOfWork(
-            db=db,
-            driver=driver,
+            held=held,
             actor=actor,
             now=self.clock.now(),
             ids=self.ids,

@@ -1,7 +1,7 @@
 """What every service's `migrations/env.py` calls. It runs inside Alembic, on the connection that
 `common.db.migrate` opened.
 
-    from <service>.tables import metadata
+    from <service>.metadata import metadata
     from common.db.alembic_env import run
     run(metadata)
 """

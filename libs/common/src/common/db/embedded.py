@@ -5,7 +5,7 @@ in a data folder of our own, so any number of checkouts run side by side. It is 
 whoever may reach the socket's folder is trusted.
 
 PostgreSQL refuses to run as root. Where we are root (containers), it runs as the system user
-`nobody`, and what that user cannot reach (a checkout below /root, a folder of mode 0700) is kept
+`nobody`, and what that user cannot reach (a checkout below a home that only root may enter, a folder of mode 0700) is kept
 under /var/lib/frontline instead; we never loosen the permissions of a folder that is not ours.
 """
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from functools import partial
+from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 # JSON from the database never becomes a float: amounts are strings already, and any other number
 # stays exact.
-loads_exact = partial(json.loads, parse_float=Decimal)
+loads_exact = json.JSONDecoder(parse_float=Decimal).decode
 
 # And none goes in: a Decimal is refused here (write a string), and so are NaN and infinity.
-dumps_compact = partial(json.dumps, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+dumps_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 # How much longer than the server's own limit we wait for an answer, before we take the server or
 # the network for dead.
@@ -35,19 +35,22 @@ def create_engine(
     lock_timeout: float = 4.0,
     statement_timeout: float = 15.0,
     idle_in_transaction_timeout: float = 20.0,
+    isolation_level: Literal["AUTOCOMMIT", "READ COMMITTED"] = "AUTOCOMMIT",
 ) -> AsyncEngine:
     """An engine for `url` (`postgresql+asyncpg://…`); dispose of it when done. Times are in
     seconds.
 
     The pool never grows beyond `pool_size`; who waits longer than `pool_timeout` gets
     `sqlalchemy.exc.TimeoutError`, which the HTTP edge answers with 503. Connections are not tested
-    before use: that would cost every request a round trip. The first statement on a connection that
-    died fails instead, SQLAlchemy then discards the whole pool's older connections, and the unit of
-    work, of which nothing is written yet, runs again.
+    before use: that would cost every request a round trip. One that died while idle is seen as closed
+    and replaced; one that dies under a statement makes the unit of work unavailable (503).
+
+    In autocommit nothing begins by itself: whoever wants a transaction sends BEGIN and COMMIT, and
+    the database makes it READ COMMITTED. Migrations let SQLAlchemy do that.
     """
     return create_async_engine(
         url,
-        isolation_level="READ COMMITTED",
+        isolation_level=isolation_level,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,
@@ -63,6 +66,7 @@ def create_engine(
             "server_settings": {
                 "application_name": application_name,
                 "timezone": "UTC",
+                "default_transaction_isolation": "read committed",
                 "lock_timeout": _milliseconds(lock_timeout),
                 "statement_timeout": _milliseconds(statement_timeout),
                 "idle_in_transaction_session_timeout": _milliseconds(idle_in_transaction_timeout),

@@ -111,4 +111,5 @@ def _engine(url: str) -> AsyncEngine:
         lock_timeout=5.0,
         statement_timeout=_STATEMENT_SECONDS,
         idle_in_transaction_timeout=_STATEMENT_SECONDS,
+        isolation_level="READ COMMITTED",
     )

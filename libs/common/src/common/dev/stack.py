@@ -1,7 +1,7 @@
 """The three services as three processes, with the two servers that they need.
 
     async with Stack(folder) as stack:
-        stack.urls["registry"]; stack.token(scopes=["partners:read"]); stack.kafka.pause()
+        stack.urls["registry"]; stack.token(scopes=["registry.partners.read"]); stack.kafka.pause()
 
 `KAFKA_BOOTSTRAP_SERVERS` and `<SERVICE>_DATABASE_URL` in the environment make it use servers that
 run already; then `stack.kafka` or `stack.postgres` is None. Everything that it started ends with
@@ -59,7 +59,7 @@ class Stack:
         console: Console | None = None,
     ) -> None:
         self.folder = folder.resolve()
-        self.issuer_key_file = self.folder / "issuer.pem"
+        self.issuer_key_file = self.folder / "issuer.json"
         self.urls: dict[str, str] = {}
         self.database_urls: dict[str, str] = {}
         self.bootstrap_servers = ""

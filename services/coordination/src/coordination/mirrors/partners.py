@@ -67,7 +67,7 @@ partner_mirror_table: Table = mirror_table(
 )
 
 PARTNERS = Mirror(
-    name="partner",
+    name="partners",
     topic="registry.partner.v1",
     aggregate="partner",
     table=partner_mirror_table,

@@ -37,6 +37,7 @@ from disbursement.errors import (
     PaymentsOpenError,
     ScheduleError,
     SelectionError,
+    UnknownTermError,
 )
 
 READ = "disbursement.agreements.read"
@@ -200,7 +201,7 @@ _PARTNER = (PartnerUnknownError, PartnerIneligibleError)
         ScheduleError,
         SelectionError,
         DatesError,
-        NotFoundError,
+        UnknownTermError,
     ),
 )
 async def draft_agreement(uow: UnitOfWork, body: AgreementDraft) -> Reply[AgreementView]:

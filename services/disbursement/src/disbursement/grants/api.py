@@ -20,6 +20,7 @@ from disbursement.errors import (
     CurrencyMismatchError,
     DatesError,
     InexactAmountError,
+    UnknownTermError,
 )
 from disbursement.grants import commands, queries
 from disbursement.grants.codes import Window
@@ -239,7 +240,7 @@ class MovementView(PublicModel):
     "/grants",
     scope=WRITE,
     key=Key.REQUIRED,
-    refuses=(InexactAmountError, CodeMismatchError, ChainError, DatesError),
+    refuses=(InexactAmountError, CodeMismatchError, ChainError, DatesError, UnknownTermError),
 )
 async def register_grant(uow: UnitOfWork, body: GrantRegistration) -> Reply[GrantView]:
     """Register a grant.
@@ -256,7 +257,13 @@ async def register_grant(uow: UnitOfWork, body: GrantRegistration) -> Reply[Gran
     "/grants/{grant_id}/receipts",
     scope=WRITE,
     key=Key.REQUIRED,
-    refuses=(InexactAmountError, CurrencyMismatchError, BeyondGrantError, DatesError),
+    refuses=(
+        InexactAmountError,
+        CurrencyMismatchError,
+        BeyondGrantError,
+        DatesError,
+        UnknownTermError,
+    ),
 )
 async def record_receipt(uow: UnitOfWork, grant_id: UUID, body: ReceiptInput) -> Reply[GrantView]:
     """Record money of the grant that reached us.

@@ -1,9 +1,11 @@
 """Reading the ledger: balances now, and the movements behind them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -68,26 +70,25 @@ async def transactions_of_grant(
     if after is not None:
         page = page.where(ledger_transaction.c.id > after)
     rows = (await uow.db.execute(page)).all()
-    entries = (
-        await uow.db.execute(
-            select(ledger_entry)
-            .where(ledger_entry.c.transaction_id.in_([row.id for row in rows]))
-            .order_by(ledger_entry.c.id)
-        )
-    ).all()
+    entries: dict[UUID, list[Any]] = defaultdict(list)
+    for entry in await uow.db.execute(
+        select(ledger_entry)
+        .where(ledger_entry.c.transaction_id.in_([row.id for row in rows]))
+        .order_by(ledger_entry.c.id)
+    ):
+        entries[entry.transaction_id].append(entry)
     return [
         TransactionRow(
             id=row.id,
             agreement_id=row.agreement_id,
             payment_id=row.payment_id,
             kind=row.kind,
-            currency=own[0].currency,
+            currency=entries[row.id][0].currency,
             occurred_at=row.occurred_at,
             entries=tuple(
                 EntryRow(each.owner, Purse(each.purse), Money(each.amount, each.currency).amount)
-                for each in own
+                for each in entries[row.id]
             ),
         )
         for row in rows
-        for own in [[each for each in entries if each.transaction_id == row.id]]
     ]

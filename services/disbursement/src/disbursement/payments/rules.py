@@ -269,6 +269,28 @@ def must_be_next(number: int, settled: frozenset[int]) -> None:
         )
 
 
+def submit(present: PaymentStatus) -> PaymentStatus:
+    """The status after handing it to the approvers. Raises IllegalMoveError."""
+    _must_not_be_held(present)
+    return move(TRANSITIONS, present, _S.SUBMITTED, noun="payment")
+
+
+def approve(present: PaymentStatus) -> PaymentStatus:
+    """The status after the last approval. Raises IllegalMoveError."""
+    _must_not_be_held(present)
+    return move(TRANSITIONS, present, _S.APPROVED, noun="payment")
+
+
+def _must_not_be_held(present: PaymentStatus) -> None:
+    """A held payment goes on by the end of its holds, never by being submitted or approved."""
+    if present is _S.HELD:
+        raise IllegalMoveError(
+            "This payment is held; it goes on when nothing holds it any more.",
+            state=present.value,
+            allowed=[],
+        )
+
+
 REOPENING: Mapping[PaymentStatus, MovementKind | None] = MappingProxyType(
     {
         _S.DRAFT: None,

@@ -70,8 +70,8 @@ WHERE payment_id = ANY($1::uuid[]) AND cause = $2 AND lifted_at IS NULL
 
 SAVE_STATUSES = """
 UPDATE payment p SET status = changed.status, held_from = changed.held_from,
-    sequence = changed.sequence
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS changed (id, status, held_from,
-    sequence)
+    sequence = changed.sequence, released_at = changed.released_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+    AS changed (id, status, held_from, sequence, released_at)
 WHERE p.id = changed.id
 """

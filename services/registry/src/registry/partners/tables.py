@@ -5,9 +5,10 @@ a second statement could see an older snapshot than the lock. `partner_identifie
 else has a number, `partner_word` knows every word that occurs in a name; both are for looking up.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Computed, Date, DateTime, Row, Table, Text, Uuid
+from sqlalchemy import Boolean, Column, Computed, Date, DateTime, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from common.sequence import sequence_column
@@ -61,42 +62,44 @@ identifier_table = Table(
 word_table = Table("partner_word", metadata, Column("word", Text, primary_key=True))
 
 
-def partner_of(row: Row[*tuple[Any, ...]]) -> Partner:
-    """The partner that `row` of `partner_table` keeps."""
-    eligibility = Eligibility(row.eligibility)
+def partner_of(row: Mapping[str, Any]) -> Partner:
+    """The partner that `row` of `partner_table` keeps: SQLAlchemy's mapping or the driver's
+    record.
+    """
+    eligibility = Eligibility(row["eligibility"])
     return Partner(
-        id=row.id,
-        sequence=row.sequence,
+        id=row["id"],
+        sequence=row["sequence"],
         facts=Facts(
-            kind=Kind(row.kind),
-            legal_name=row.legal_name,
-            country=row.country,
-            acronym=row.acronym,
+            kind=Kind(row["kind"]),
+            legal_name=row["legal_name"],
+            country=row["country"],
+            acronym=row["acronym"],
             other_names=tuple(
                 Name(name["text"], NameKind(name["kind"]), name["language"])
-                for name in row.other_names
+                for name in row["other_names"]
             ),
-            countries=tuple(row.countries),
-            headquarters_id=row.headquarters_id,
-            affiliation=None if row.affiliation is None else Affiliation(row.affiliation),
-            led_by=tuple(LedBy(each) for each in row.led_by),
+            countries=tuple(row["countries"]),
+            headquarters_id=row["headquarters_id"],
+            affiliation=None if row["affiliation"] is None else Affiliation(row["affiliation"]),
+            led_by=tuple(LedBy(each) for each in row["led_by"]),
             identifiers=tuple(
-                Identifier(Scheme(each["scheme"]), each["value"]) for each in row.identifiers
+                Identifier(Scheme(each["scheme"]), each["value"]) for each in row["identifiers"]
             ),
         ),
-        registered_at=row.registered_at,
-        status=Status(row.status),
-        stood=None if row.stood is None else Status(row.stood),
-        verified=row.verified,
-        holds_until=row.holds_until,
-        local_override=None if row.local_override is None else Local(row.local_override),
+        registered_at=row["registered_at"],
+        status=Status(row["status"]),
+        stood=None if row["stood"] is None else Status(row["stood"]),
+        verified=row["verified"],
+        holds_until=row["holds_until"],
+        local_override=None if row["local_override"] is None else Local(row["local_override"]),
         localisation=Localisation(
-            Local(row.local), tuple(Evidence(each) for each in row.local_evidence)
+            Local(row["local"]), tuple(Evidence(each) for each in row["local_evidence"])
         ),
         verdict=Verdict(
             eligibility,
-            tuple(Reason(each) for each in row.eligibility_reasons),
-            row.holds_until if eligibility is Eligibility.ELIGIBLE else None,
+            tuple(Reason(each) for each in row["eligibility_reasons"]),
+            row["holds_until"] if eligibility is Eligibility.ELIGIBLE else None,
         ),
     )
 

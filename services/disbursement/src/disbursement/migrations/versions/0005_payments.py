@@ -2,7 +2,7 @@
 
 Four eyes are kept here, not in code: FD006 an author or submitter who would approve, FD007 an
 approval of another payload, FD008 a payment that goes on without its approvals, FD009 an unknown
-payment closed without a second person.
+payment closed without a second person, FD010 a held payment that goes on.
 """
 
 from alembic import op
@@ -220,6 +220,18 @@ CREATE TRIGGER payment_goes_on_with_approvals BEFORE UPDATE OF status, revision,
     payload_hash ON payment
     FOR EACH ROW WHEN (NEW.status NOT IN ('draft', 'submitted', 'held') OR OLD.status = 'unknown')
     EXECUTE FUNCTION payment_guard();
+
+CREATE FUNCTION payment_guard_hold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM payment_hold h
+               WHERE h.payment_id = NEW.id AND h.lifted_at IS NULL AND h.took_effect) THEN
+        RAISE EXCEPTION 'payment % is still held', NEW.id USING ERRCODE = 'FD010';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER payment_goes_on_without_holds BEFORE UPDATE OF status ON payment
+    FOR EACH ROW WHEN (OLD.status = 'held' AND NEW.status <> 'held')
+    EXECUTE FUNCTION payment_guard_hold();
 """
 
 

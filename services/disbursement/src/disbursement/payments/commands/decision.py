@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from common.states import move
 from common.uow import UnitOfWork
 from disbursement.approvals.commands import act
 from disbursement.approvals.rules import Action, must_be_the_same
@@ -11,7 +10,7 @@ from disbursement.ledger.rules import MovementKind
 from disbursement.payments import rules
 from disbursement.payments.commands.store import change, payment_for_update
 from disbursement.payments.events import ApprovalGiven, Approved, Rejected
-from disbursement.payments.rules import TRANSITIONS, Payment, PaymentStatus
+from disbursement.payments.rules import Payment
 
 
 async def approve_payment(uow: UnitOfWork, payment_id: UUID, payload_hash: str) -> Payment:
@@ -21,7 +20,7 @@ async def approve_payment(uow: UnitOfWork, payment_id: UUID, payload_hash: str) 
     FourEyesError, AlreadyActedError.
     """
     payment = await payment_for_update(uow, payment_id)
-    approved = move(TRANSITIONS, payment.status, PaymentStatus.APPROVED, noun="payment")
+    approved = rules.approve(payment.status)
     must_be_the_same(payload_hash, payment.payload_hash)
     await act(uow, payment_id, payment.revision, payload_hash, Action.APPROVED)
     given = payment.approvals_given + 1

@@ -61,6 +61,7 @@ async def hold_payment(
         private={"comment": comment} if comment else None,
         status=PaymentStatus.HELD,
         held_from=payment.held_from or payment.status,
+        released_at=payment.released_at if recalled is None else None,
     )
     if recalled is not None:
         await post(uow, payment.moves(recalled))
@@ -156,7 +157,10 @@ async def _hold_batch(uow: UnitOfWork, batch: Sequence[Payment]) -> None:
             steps.append(_Step(payment, HoldMissed(cause=cause)))
             continue
         held = replace(
-            payment, status=PaymentStatus.HELD, held_from=payment.held_from or payment.status
+            payment,
+            status=PaymentStatus.HELD,
+            held_from=payment.held_from or payment.status,
+            released_at=None,
         )
         steps.append(_Step(held, Held(cause=cause), [*causes[payment.id], cause]))
     await _save(uow, steps)
@@ -186,6 +190,7 @@ async def _save(uow: UnitOfWork, steps: Sequence[_Step]) -> None:
         [step.payment.status.value for step in steps],
         [step.payment.held_from and step.payment.held_from.value for step in steps],
         [str(sequence) for sequence in sequences],
+        [step.payment.released_at for step in steps],
     )
     await uow.record_many(
         PAYMENT,

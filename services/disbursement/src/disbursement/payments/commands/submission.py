@@ -11,7 +11,6 @@ from common.db.faults import constraint_of
 from common.errors import NotFoundError
 from common.money import Money
 from common.sequence import Sequence
-from common.states import move
 from common.uow import UnitOfWork
 from disbursement.agreements.rules import AgreementStatus, must_be_active
 from disbursement.agreements.tables import agreement_table
@@ -31,7 +30,7 @@ from disbursement.payments.commands.store import (
     payment_for_update,
 )
 from disbursement.payments.events import PAYMENT, PaymentState, Revised, Submitted
-from disbursement.payments.rules import TRANSITIONS, AccountReference, Payment, PaymentStatus
+from disbursement.payments.rules import AccountReference, Payment, PaymentStatus
 from disbursement.payments.tables import payment_revision
 from disbursement.policy import Policy
 
@@ -137,7 +136,7 @@ async def resubmit_payment(
     partner = await partner_for_share(uow, parties.partner_id)
     agreement = await agreement_status(uow, parties.agreement_id)
     payment = await payment_for_update(uow, payment_id, expected)
-    status = move(TRANSITIONS, payment.status, PaymentStatus.SUBMITTED, noun="payment")
+    status = rules.submit(payment.status)
     must_be_active(agreement)
     must_be_payable(partner, uow.now.date())
     required = _requirement(uow, payment.amount)

@@ -1,0 +1,65 @@
+"""Kafka is away, dies, or loses everything: the services go on, and afterwards nothing is missing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from faults.scene import Scene
+from faults.topics import newest_is_last, order_is_kept
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("faults"),
+    pytest.mark.timeout(180),
+]
+
+TOPICS = (
+    "registry.partner.v1",
+    "disbursement.grant.v1",
+    "disbursement.agreement.v1",
+    "disbursement.payment.v1",
+)
+
+
+async def test_while_the_broker_is_dead_api_and_feed_go_on_and_then_everything_arrives(
+    scene: Scene,
+) -> None:
+    partner = await scene.new_partner()
+    payment = await scene.approved(await scene.new_agreement(partner, 2), 1)
+    feed = await scene.position("registry")
+    await asyncio.to_thread(scene.kafka.kill)
+    released = await scene.move_on(payment, "release")
+    await scene.suspend(partner)
+    await scene.until(lambda: tells_of(scene, feed, partner, "suspended"))
+    assert await scene.mirrored(partner) == "eligible"
+    await asyncio.to_thread(scene.kafka.start)
+    await scene.is_at(released.json["id"], "held")
+    await scene.holds_together()
+    assert await scene.changes("disbursement", released.json["id"]) == [
+        "submitted",
+        "approved",
+        "released",
+        "held",
+    ]
+    await order_is_kept(scene, "registry.partner.v1", [partner])
+    await order_is_kept(scene, "disbursement.payment.v1", [released.json["id"]])
+
+
+async def test_a_broker_that_lost_everything_is_filled_again_by_itself(scene: Scene) -> None:
+    partner = await scene.new_partner()
+    payment = (await scene.submit(await scene.new_agreement(partner, 1), 1)).json["id"]
+    await scene.published("registry")
+    await asyncio.to_thread(scene.kafka.wipe)
+    await scene.suspend(partner)
+    await scene.is_at(payment, "held")
+    await scene.holds_together()
+    for topic in TOPICS:
+        await newest_is_last(scene, topic)
+
+
+async def tells_of(scene: Scene, after: str, subject: str, change: str) -> bool:
+    """Whether the registry's feed after that position has this change of that partner."""
+    events = await scene.get("registry", "/v1/events", after=after, limit=1000)
+    return (subject, change) in {(each["subject"], each["type"].split(".")[-2]) for each in events}

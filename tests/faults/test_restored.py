@@ -1,0 +1,119 @@
+"""A database comes back from an older dump while Kafka and the other services went on."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from common.runtime import plain_dsn
+from faults.scene import Scene
+from faults.topics import newest_is_last
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("faults"),
+    pytest.mark.timeout(180),
+]
+
+
+async def test_an_owner_put_back_publishes_nothing_until_a_restore_and_then_every_mirror_has_its_truth(
+    scene: Scene,
+) -> None:
+    partner = await scene.new_partner()
+    agreement = await scene.new_agreement(partner, 2)
+    left = await scene.pay(agreement, 1)
+    waiting = (await scene.approved(agreement, 2)).json["id"]
+    await scene.published("registry")
+    async with put_back(scene, "registry"):
+        await scene.suspend(partner)
+        await scene.is_at(waiting, "held")
+    # The suspension was lost; disbursement has heard of it.
+    await scene.until(lambda: is_halted(scene, "registry"))
+    assert "python -m registry journal restore" in scene.stack.processes["registry"].output()
+    corrected = await scene.do(
+        scene.crew.registrar, "registry", f"/v1/partners/{partner}", "", {"acronym": "SHS"},
+        method="PATCH",
+    )  # fmt: skip
+    assert corrected.answer.is_success, "only publishing stops"
+    assert await scene.mirrored(partner) == "ineligible"
+    await restore(scene, "registry")
+    await scene.is_eligible(partner)
+    await scene.is_at(waiting, "approved")
+    assert await scene.changes("disbursement", left) == ["submitted", "approved", "released", "sent"]
+    await scene.holds_together()
+    await newest_is_last(scene, "registry.partner.v1")
+
+
+async def test_a_consumer_put_back_reads_the_missing_suspension_again_and_sends_nothing_twice(
+    scene: Scene,
+) -> None:
+    partner = await scene.new_partner()
+    agreement = await scene.new_agreement(scene.partner, 1)
+    waiting = (await scene.submit(await scene.new_agreement(partner, 1), 1)).json["id"]
+    released = await scene.move_on(await scene.approved(agreement, 1), "release")
+    await scene.published("disbursement")
+    async with put_back(scene, "disbursement"):
+        await scene.move_on(released, "send")
+        await scene.suspend(partner)
+        await scene.is_at(waiting, "held")
+        await scene.published("disbursement")
+    # Both were lost: what we know of the partner, and that the payment has left.
+    await scene.is_eligible(partner, "ineligible")
+    await scene.is_at(waiting, "held")
+    await scene.until(lambda: is_halted(scene, "disbursement"))
+    await restore(scene, "disbursement")
+    await scene.holds_together()
+    await newest_is_last(scene, "disbursement.payment.v1")
+
+
+@asynccontextmanager
+async def put_back(scene: Scene, service: str) -> AsyncIterator[None]:
+    """Dump the service's database; after the block it stands there again as it was before it."""
+    dump = scene.stack.folder / f"{service}.dump"
+    await run_tool(scene, "pg_dump", "--format=custom", f"--file={dump}", dsn(scene, service))
+    yield
+    scene.stack.processes[service].kill()
+    await scene.postgres.drop_database(service)
+    await scene.postgres.create_database(service)
+    await run_tool(scene, "pg_restore", "--exit-on-error", f"--dbname={dsn(scene, service)}", dump)
+    await scene.stack.start_service(service)
+
+
+async def restore(scene: Scene, service: str) -> None:
+    """What the halted publisher told the operator to run."""
+    words = [
+        *(sys.executable, "-m", service, "journal", "restore", "--yes"),
+        *("--reason", "put back from last night's dump", "--operator", "amina"),
+    ]
+    environment = scene.stack.service_environment(service)
+    done = await asyncio.to_thread(
+        subprocess.run, words, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "epoch 2" in done.stdout
+
+
+async def is_halted(scene: Scene, service: str) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"{scene.stack.urls[service]}/metrics")
+    return "frontline_publisher_halted 1.0" in answer.text
+
+
+def dsn(scene: Scene, service: str) -> str:
+    return plain_dsn(scene.stack.database_urls[service])
+
+
+async def run_tool(scene: Scene, tool: str, *words: str | Path) -> None:
+    """One of PostgreSQL's own programs."""
+    program = [scene.postgres.tool(tool), *words]
+    done = await asyncio.to_thread(
+        subprocess.run, program, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
