@@ -110,10 +110,10 @@ class Scene:
         finally:
             await producer.stop()
 
-    async def publish_watermarks(self, position: int) -> None:
+    async def publish_watermarks(self, position: int, **more: Any) -> None:
         """One into every partition, timed by the machine's clock."""
         now = SystemClock().now()
-        said = watermark(position, publisher=now)
+        said = watermark(position, publisher=now, **more)
         producer = AIOKafkaProducer(bootstrap_servers=self.broker.bootstrap_servers)
         await producer.start()
         for number in range(PARTITIONS):
@@ -163,6 +163,12 @@ class Scene:
                 "SELECT count(*) FROM thing_seen WHERE sequence = $1 AND readable", seq(version)
             )
         return bool(found == number)
+
+    async def heard(self) -> bool:
+        """Whether every partition has had a watermark."""
+        async with borrowed(self.engine) as driver:
+            found = await driver.fetchval("SELECT count(watermark_at) FROM mirror_partition")
+        return bool(found == PARTITIONS)
 
     async def execute(self, statement: str) -> None:
         async with borrowed(self.engine) as driver:

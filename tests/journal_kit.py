@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
+from pydantic_settings import SettingsConfigDict
 from sqlalchemy import Column, MetaData, Table, Text, Uuid
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,11 +20,15 @@ from common.crypto.envelope import Envelope
 from common.db.driver import borrowed
 from common.db.engine import create_engine
 from common.ids import Uuid7Ids
+from common.journal.erase import erase_stream
 from common.journal.seal import Sealer
 from common.journal.wake import RECORDED, Wake
 from common.models import PublicModel
 from common.sequence import Sequence, sequence_column
+from common.service import Service
+from common.settings import CommonSettings
 from common.uow import UnitOfWork, UnitsOfWork
+from support.api import Api
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 7, tzinfo=UTC)
 EDITOR = Actor(subject="editor@test", human=True)
@@ -46,6 +51,21 @@ class Renamed(Change):
 
 
 THING = Aggregate("test", "thing", "thing", ThingState, (Made, Renamed))
+
+
+class Settings(CommonSettings):
+    model_config = SettingsConfigDict(env_prefix="TEST_")
+
+
+SERVICE = Service(
+    name="test",
+    title="Test",
+    description="A made-up service.",
+    settings=Settings,
+    aggregates=(THING,),
+    scopes={},
+    routes=(),
+)
 
 thing_table = Table(
     "thing",
@@ -133,6 +153,25 @@ async def rename(
         THING, thing, sequence, Renamed(before=row.name), ThingState(name=name), private=private
     )
     return sequence
+
+
+async def erase(uow: UnitOfWork, thing: UUID, *, keep_row: bool = False) -> None:
+    """The command that erases a thing; its row stays behind, emptied, when `keep_row`."""
+    chosen = thing_table.c.id == thing
+    row = (await uow.db.execute(thing_table.select().where(chosen).with_for_update())).one()
+    sequence = await erase_stream(uow, THING, thing, row.sequence, reason="asked")
+    if keep_row:
+        change = thing_table.update().where(chosen)
+        await uow.db.execute(change.values(name=str(thing), sequence=str(sequence)))
+    else:
+        await uow.db.execute(thing_table.delete().where(chosen))
+
+
+async def add(api: Api, *names: str, **about: Any) -> list[UUID]:
+    """Make things by these names, and seal them; their ids."""
+    made = [await api.units.run(lambda u, n=n: make(u, n, **about), actor=EDITOR) for n in names]  # type: ignore[misc]
+    await seal_everything(api.runtime.engine, "unused")
+    return made
 
 
 async def fetch(engine: AsyncEngine, statement: str, *values: Any) -> list[Any]:

@@ -167,13 +167,17 @@ def watermark(
     publisher: datetime = NOON,
     broker: datetime = NOON,
     value: bytes | None = None,
+    **more: Any,
 ) -> Said:
-    """A watermark with the publisher's time in it and the broker's time on it."""
+    """A watermark with the publisher's time in it, the broker's time on it, and `more` (`whole`,
+    `born`).
+    """
     data = {
         "epoch": epoch,
         "position": position,
         "head_hash": "ab" * 32,
         "time": publisher.isoformat(),
+        **more,
     }
     return Said(
         b"~watermark",
@@ -214,6 +218,8 @@ class Log:
     reactions: Sequence[Reaction] = (WATCH,)
     partition: int = 0
     cluster: str = CLUSTER
+    reckoned: int = 1
+    """How many partitions the topic is taken to have."""
     said: list[Said] = field(default_factory=list)
     at: int = 0
 
@@ -240,9 +246,8 @@ class Log:
             for offset, each in enumerate(self.said[:upto])
             if offset >= self.at
         ]
-        applied = await Applier(self.engine, self.mirrors, self.reactions).apply(
-            self.cluster, [Batch(self.place, self.at, records)]
-        )
+        applier = Applier(self.engine, self.mirrors, self.reactions, partitions=self.reckoned)
+        applied = await applier.apply(self.cluster, [Batch(self.place, self.at, records)])
         self.at = applied.following[self.place]
         return applied
 

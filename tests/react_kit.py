@@ -37,22 +37,24 @@ class House:
 
     def reactor(self, react: React, *, retry_seconds: float = 0.01) -> Reactor:
         reaction = Reaction("watch", THINGS, react)
-        ids_ = Uuid7Ids()
-        units = UnitsOfWork(self.engine, clock=self.clock, ids=ids_, envelope=Envelope(bytes(32)))
         return Reactor(
             service="tester",
             reactions=(reaction,),
             engine=self.engine,
-            units=units,
+            units=self.units(),
             wake=self.wake,
             clock=self.clock,
-            ids=ids_,
+            ids=Uuid7Ids(),
             metrics=ReactorMetrics(CollectorRegistry()),
             max_age_seconds=60,
             skew_seconds=5,
             retry_seconds=retry_seconds,
             partitions=1,
         )
+
+    def units(self) -> UnitsOfWork:
+        envelope = Envelope(bytes(32))
+        return UnitsOfWork(self.engine, clock=self.clock, ids=Uuid7Ids(), envelope=envelope)
 
     async def did(self) -> list[tuple[UUID, str]]:
         """(id, sequence seen) of every reaction that was committed, in order."""

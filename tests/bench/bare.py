@@ -1,13 +1,15 @@
-"""The floor: the same work at its barest, with the same web framework, server and driver.
+"""The floor: the same requests and answers at their barest, with the same framework and driver.
 
-One statement per request, no authentication, no checks, no journal; the reads answer with JSON that
-lies ready in the table. `python -m bench.bare PORT DSN`.
+One statement per request and typed models, as FastAPI is written everywhere; no authentication, no
+checks, no domain, no journal. `…/ready` answers with JSON that lies ready in the table: less than
+that cannot be done. `python -m bench.bare PORT DSN`.
 """
 
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -23,15 +25,22 @@ CREATE TABLE bare_payment (
     id uuid PRIMARY KEY, agreement_id uuid NOT NULL, tranche int NOT NULL,
     amount numeric(19,4) NOT NULL, currency text NOT NULL,
     submitted_at timestamptz NOT NULL DEFAULT now());
-CREATE TABLE bare_partner (id uuid PRIMARY KEY, name text NOT NULL, body text NOT NULL);
-CREATE INDEX bare_partner_name ON bare_partner (name, id);
+CREATE TABLE bare_partner (
+    id uuid PRIMARY KEY, kind text, legal_name text, acronym text, names jsonb, country text,
+    countries text[], headquarters_id uuid, led_by text[], identifiers jsonb, local text,
+    local_evidence text[], status text, eligibility text, eligibility_reasons text[],
+    eligible_until date, affiliation text, local_override text, verified boolean, holds_until date,
+    registered_at timestamptz, body text NOT NULL);
+CREATE INDEX bare_partner_name ON bare_partner (legal_name, id);
 """
 INSERT = """
 INSERT INTO bare_payment (id, agreement_id, tranche, amount, currency) VALUES ($1, $2, $3, $4, $5)
 RETURNING submitted_at
 """
-ONE = "SELECT body FROM bare_partner WHERE id = $1"
-PAGE = "SELECT body FROM bare_partner ORDER BY name, id LIMIT 50"
+ONE = "SELECT * FROM bare_partner WHERE id = $1"
+PAGE = "SELECT * FROM bare_partner ORDER BY legal_name, id LIMIT 50"
+ONE_READY = "SELECT body FROM bare_partner WHERE id = $1"
+PAGE_READY = "SELECT body FROM bare_partner ORDER BY legal_name, id LIMIT 50"
 POOL = 10
 
 ids = Uuid7Ids()
@@ -49,9 +58,58 @@ class Payment(Submission):
     submitted_at: datetime
 
 
+class Name(BaseModel):
+    text: str
+    kind: str
+    language: str | None
+    script: str | None
+
+
+class Identifier(BaseModel):
+    scheme: str
+    value: str
+
+
+class Partner(BaseModel):
+    id: UUID
+    kind: str
+    legal_name: str
+    acronym: str | None
+    names: list[Name]
+    country: str
+    countries: list[str]
+    headquarters_id: UUID | None
+    led_by: list[str]
+    identifiers: list[Identifier]
+    local: str
+    local_evidence: list[str]
+    status: str
+    eligibility: str
+    eligibility_reasons: list[str]
+    eligible_until: date | None
+    affiliation: str | None
+    local_override: str | None
+    verified: bool
+    holds_until: date | None
+    registered_at: datetime
+
+
+class Partners(BaseModel):
+    items: list[Partner]
+    next: str | None = None
+
+
+async def _set_up(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+    )
+
+
 @asynccontextmanager
 async def _pool(app: FastAPI) -> AsyncIterator[None]:
-    async with asyncpg.create_pool(sys.argv[2], min_size=POOL, max_size=POOL) as app.state.pool:
+    async with asyncpg.create_pool(
+        sys.argv[2], min_size=POOL, max_size=POOL, init=_set_up
+    ) as app.state.pool:
         yield
 
 
@@ -68,14 +126,23 @@ async def submit(body: Submission) -> Payment:
 
 
 @app.get("/partners/{id_}")
-async def read(id_: UUID) -> Response:
-    return Response(await app.state.pool.fetchval(ONE, id_), media_type="application/json")
+async def read(id_: UUID) -> Partner:
+    return Partner(**await app.state.pool.fetchrow(ONE, id_))
 
 
 @app.get("/partners")
-async def page() -> Response:
-    rows = await app.state.pool.fetch(PAGE)
-    body = ",".join(row["body"] for row in rows)
+async def page() -> Partners:
+    return Partners(items=[Partner(**row) for row in await app.state.pool.fetch(PAGE)])
+
+
+@app.get("/partners/{id_}/ready")
+async def read_ready(id_: UUID) -> Response:
+    return Response(await app.state.pool.fetchval(ONE_READY, id_), media_type="application/json")
+
+
+@app.get("/ready")
+async def page_ready() -> Response:
+    body = ",".join(row["body"] for row in await app.state.pool.fetch(PAGE_READY))
     return Response(f'{{"items":[{body}],"next":null}}', media_type="application/json")
 
 

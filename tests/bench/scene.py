@@ -198,7 +198,11 @@ class Scene:
             "seconds": 0.5 if self.quick else seconds,
             "warm_seconds": 0.3 if self.quick else warm_seconds,
             "targets": [
-                {"port": each.port, "requests": str(self._written(number, each)), "again": each.again}
+                {
+                    "port": each.port,
+                    "requests": str(self._written(number, each)),
+                    "again": each.again,
+                }
                 for number, each in enumerate(targets)
             ],
         }
@@ -225,9 +229,7 @@ class Scene:
         return path
 
 
-def request(
-    method: str, path: str, token: str = "", body: Any = None, **headers: str
-) -> bytes:
+def request(method: str, path: str, token: str = "", body: Any = None, **headers: str) -> bytes:
     """An HTTP request as it goes over the wire."""
     content = b"" if body is None else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", "Host: bench"]

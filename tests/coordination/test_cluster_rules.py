@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from common.errors import IllegalMoveError
+from common.errors import IllegalMoveError, InvalidError
 from coordination.clusters import rules
 from coordination.clusters.catalogue import CATALOGUE, Setting, global_leads, known_cluster
 from coordination.clusters.rules import (
@@ -92,8 +92,9 @@ def test_every_entry_has_an_english_and_a_french_name() -> None:
     [
         ("CCM", Setting.DISASTER, ("IOM",)),
         ("CCM", Setting.CONFLICT, ("UNHCR",)),
-        ("CCM", None, ("UNHCR", "IOM")),
-        ("SHL", Setting.DISASTER, ("IFRC",)),
+        ("CCM", None, ()),
+        ("SHL", Setting.CONFLICT, ("UNHCR",)),
+        ("SHL", Setting.DISASTER, ()),  # IFRC convenes, and convening is not leading
         ("FSC", Setting.DISASTER, ("FAO", "WFP")),
         ("HEA", None, ("WHO",)),
     ],
@@ -125,6 +126,12 @@ def test_camp_coordination_in_a_conflict_is_not_led_by_iom() -> None:
 def test_a_named_lead_agency_stands_before_the_global_lead() -> None:
     named = replace(HEALTH, lead_agencies=("IOM", "WHO"))
     assert rules.activate(named, None).lead_agencies == ("IOM", "WHO")
+
+
+def test_camp_coordination_is_led_by_nobody_until_the_setting_is_known() -> None:
+    with pytest.raises(InvalidError) as refused:
+        rules.activate(replace(HEALTH, code="CCM", lead_agencies=()), None)
+    assert [place.pointer for place in refused.value.places] == ["/setting"]
 
 
 def test_no_cluster_is_activated_for_a_closed_crisis() -> None:

@@ -53,6 +53,24 @@ async def test_a_cluster_is_activated_and_read(house: Coordination) -> None:
     assert done(await house.api.get(answer.headers["location"])) == cluster
 
 
+@pytest.mark.parametrize(
+    "facts, pointer",
+    [
+        ({"code": "CCM"}, "#/setting"),
+        ({"code": "SHL"}, "#/setting"),
+        ({"code": "SHL", "setting": "disaster"}, "#/lead_agencies"),
+    ],
+)
+async def test_where_no_one_leads_everywhere_the_setting_or_the_lead_is_named(
+    house: Coordination, facts: dict[str, Any], pointer: str
+) -> None:
+    body = {"country": "BGD", **facts}
+    refused = problem(await house.api.post("/v1/clusters", json=body), 422, "invalid")
+    assert [each["pointer"] for each in refused["errors"]] == [pointer]
+    cluster = await house.cluster(**facts, lead_agencies=["IFRC"])
+    assert (cluster["lead_agencies"], cluster["iom_led"]) == (["IFRC"], False)
+
+
 async def test_a_cluster_is_live_once_in_a_country(house: Coordination) -> None:
     await house.cluster()
     again = await house.api.post("/v1/clusters", json={"code": "HEA", "country": "BGD"})
@@ -78,7 +96,7 @@ async def test_a_cluster_is_handed_over_and_the_hand_over_called_off(house: Coor
     cluster = await house.cluster()
     assert done(await change(house, cluster, "begin-transition"))["status"] == "transitioning"
     assert done(await change(house, cluster, "resume"))["status"] == "activated"
-    assert await house.changes(cluster) == ["activated", "transition-begun", "resumed"]
+    assert await house.changes(cluster) == ["activated", "transition_begun", "resumed"]
 
 
 async def test_an_illegal_move_names_the_state_and_the_allowed_moves(house: Coordination) -> None:
@@ -185,6 +203,18 @@ async def test_clusters_are_found_by_country_code_and_status(house: Coordination
         ("country=BGD&code=WSH", []),
     ):
         assert done(await house.api.get(f"/v1/clusters?{query}"))["items"] == found
+
+
+async def test_a_partner_runs_no_cluster(house: Coordination) -> None:
+    cluster = await house.cluster()
+    partner = house.api.token(partner=await house.partner())
+    body = {"code": "WSH", "country": "BGD"}
+    problem(await house.api.post("/v1/clusters", json=body, headers=partner), 403, "forbidden")
+    path, tag = f"/v1/clusters/{cluster['id']}", {"If-Match": '"0001-0000000001"', **partner}
+    for deed in ("begin-transition", "resume", "deactivate"):
+        problem(await house.api.post(f"{path}/{deed}", headers=tag), 403, "forbidden")
+    opened = await house.api.patch(path, json={"joinability": "open"}, headers=tag)
+    problem(opened, 403, "forbidden")
 
 
 async def test_reading_needs_its_scope(house: Coordination) -> None:

@@ -96,6 +96,17 @@ async def test_a_crisis_is_declared_where_one_may_act(house: Coordination) -> No
     problem(refused, 403, "forbidden")
 
 
+async def test_a_partner_declares_and_closes_no_crisis(house: Coordination) -> None:
+    declared = await house.api.post("/v1/crises", json=FLOOD)
+    partner = house.api.token(partner=await house.partner())
+    other = {**FLOOD, "glide": None}
+    problem(await house.api.post("/v1/crises", json=other, headers=partner), 403, "forbidden")
+    for deed in ("close", "reopen"):
+        path = f"{declared.headers['location']}/{deed}"
+        headers = {"If-Match": declared.headers["etag"], **partner}
+        problem(await house.api.post(path, headers=headers), 403, "forbidden")
+
+
 async def test_one_sees_the_crises_of_ones_countries(house: Coordination) -> None:
     crisis = made(await house.api.post("/v1/crises", json={**FLOOD, "countries": ["BGD", "MMR"]}))
     for country, seen in (("MMR", [crisis]), ("SSD", [])):

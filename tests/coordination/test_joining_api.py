@@ -53,6 +53,45 @@ async def test_an_open_cluster_seats_nobody_without_commitments(house: Coordinat
     assert problem(refused, 409, "commitments_missing")["in_force"] == 1
 
 
+async def test_who_left_while_the_cluster_had_suspended_it_is_not_seated_at_once(
+    house: Coordination,
+) -> None:
+    cluster = await house.cluster(joinability="open")
+    partner = await house.partner()
+    seat = await house.request(cluster, partner)
+    done(await house.do(seat, "suspend", {"reason": REASON}))
+    done(await house.do(seat, "leave", {}))
+    again = await house.request(cluster, partner)
+    assert again["status"] == "requested"
+    done(await house.do(again, "decline", {}))
+    assert (await house.request(cluster, partner, role="observer"))["status"] == "requested"
+
+
+async def test_whom_the_cluster_took_back_is_seated_at_once_the_next_time(
+    house: Coordination,
+) -> None:
+    cluster = await house.cluster(joinability="open")
+    partner = await house.partner()
+    seat = await house.request(cluster, partner)
+    done(await house.do(seat, "suspend", {"reason": REASON}))
+    done(await house.do(seat, "leave", {}))
+    back = await house.member(cluster, partner)
+    done(await house.do(back, "leave", {}))
+    assert (await house.request(cluster, partner))["status"] == "active"
+
+
+async def test_leaving_while_ineligible_keeps_nobody_from_an_open_cluster(
+    house: Coordination,
+) -> None:
+    cluster = await house.cluster(joinability="open")
+    partner = await house.partner()
+    seat = await house.request(cluster, partner)
+    await house.registry.says(partner, eligibility="ineligible")
+    done(await house.do(seat, "leave", {}))
+    await house.registry.says(partner)
+    assert (await house.request(cluster, partner))["status"] == "active"
+
+
 async def test_nobody_asks_to_join_a_cluster_that_invites(house: Coordination) -> None:
     cluster = await house.cluster(joinability="invite")
     body = {"partner_id": str(await house.partner())}

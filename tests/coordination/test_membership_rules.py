@@ -305,6 +305,18 @@ def test_leaving_ends_a_suspension() -> None:
     assert (left.suspended_for, left.before) == (frozenset(), None)
 
 
+def test_leaving_does_not_undo_what_the_cluster_decided() -> None:
+    both = rules.suspend(in_state(S.SUSPENDED), DECISION)
+    assert rules.leave(both, today=TODAY).suspended_for == {DECISION}
+
+
+@pytest.mark.parametrize("deed", ["suspend", "lift"])
+def test_a_seat_left_while_suspended_is_final(deed: str) -> None:
+    left = rules.leave(rules.suspend(in_state(S.ACTIVE), DECISION), today=TODAY)
+    with pytest.raises((IllegalMoveError, NotSuspendedError)):
+        rules.suspend(left, DECISION) if deed == "suspend" else rules.lift(left, DECISION)
+
+
 # --- the end of the cluster ---------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import pytest
 from coordination.commitments.rules import CATALOGUE
 from coordination.policy import Policy
 from support.api import problem
-from support.coordination import IDS, Coordination, done, made
+from support.coordination import IDS, Coordination, done, grave, made
 
 REASON = "A written reason that stays here."
 
@@ -47,6 +47,22 @@ async def test_a_new_version_asks_every_member_again_and_takes_no_seat(
     assert problem(outdated, 409, "commitments_outdated")["in_force"] == 2
     committed = done(await house.do(member, "accept-commitments", {"version": 2}))
     assert committed["commitments_due"] is False
+
+
+async def test_a_person_commits_and_no_system_does(house: Coordination) -> None:
+    cluster, partner = await house.cluster(), await house.partner()
+    robot = house.api.token(subject="robot", human=False)
+    path, body = f"/v1/clusters/{cluster['id']}/requests", {"partner_id": str(partner)}
+    committed = {**body, "commitments_version": 1}
+    problem(await house.api.post(path, json=committed, headers=robot), 403, "forbidden")
+    asked = made(await house.api.post(path, json=body, headers=robot))
+    for _ in range(2):  # once more, when it is accepted already, is no way round either
+        refused = await house.do(asked, "accept-commitments", {"version": 1}, robot)
+        problem(refused, 403, "forbidden")
+        done(await house.do(asked, "accept-commitments", {"version": 1}))
+    invited = await house.invite(cluster, await house.partner())
+    refused = await house.do(invited, "accept", {"commitments_version": 1}, robot)
+    problem(refused, 403, "forbidden")
 
 
 async def test_the_commitments_are_read_in_both_languages(house: Coordination) -> None:
@@ -90,6 +106,27 @@ async def test_a_second_lead_cannot_accept_its_invitation(house: Coordination) -
     refused = await house.do(invited, "accept", {"commitments_version": 1})
     problem(refused, 409, "second_lead")
     assert (await house.now(invited))["status"] == "invited"
+
+
+@pytest.mark.parametrize("role", ["lead_agency", "co_coordinator"])
+async def test_no_ineligible_partner_is_given_a_leading_role(
+    house: Coordination, role: str
+) -> None:
+    partner = await house.partner()
+    member = await house.member(await house.cluster(), partner)
+    await house.registry.says(partner, eligibility="ineligible")
+    refused = await house.do(member, "give-role", {"role": role})
+    problem(refused, 409, "partner_ineligible")
+    assert (await house.now(member))["role"] == "member"
+
+
+async def test_a_leading_role_is_taken_from_an_ineligible_partner(house: Coordination) -> None:
+    partner = await house.partner()
+    member = await house.member(await house.cluster(), partner)
+    done(await house.do(member, "give-role", {"role": "lead_agency"}))
+    await house.registry.hear(grave(partner, 2))  # even the erased hold no place for ever
+    await house.registry.react()
+    assert done(await house.do(member, "give-role", {"role": "member"}))["role"] == "member"
 
 
 async def test_a_partner_does_not_ask_for_a_role_that_is_given(house: Coordination) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -87,6 +88,18 @@ async def test_an_ineligible_partner_that_sits_is_found_once_its_reaction_has_ru
     assert member["id"] in told
 
 
+async def test_a_partner_that_sits_after_its_time_is_found_when_the_chore_has_had_its_hour(
+    house: Coordination,
+) -> None:
+    partner = await house.partner(eligible_until="2020-06-22")
+    member = await house.member(await house.cluster(), partner)
+    house.clock.advance(timedelta(hours=12, minutes=59))
+    assert await breaches(house) == {}
+    house.clock.advance(timedelta(minutes=1))
+    (told,) = (await breaches(house))["no partner that is ineligible sits in a cluster"]
+    assert member["id"] in told
+
+
 async def test_an_eligible_partner_that_stays_suspended_is_found(house: Coordination) -> None:
     partner = await house.partner()
     member = await house.member(await house.cluster(), partner)
@@ -103,6 +116,26 @@ async def test_a_seat_at_no_table_is_found(house: Coordination) -> None:
     await run(house, "UPDATE cluster SET status = 'deactivated', deactivated_on = '2020-06-22'")
     (told,) = (await breaches(house))["every seat is in a live cluster"]
     assert member["id"] in told
+
+
+WAYS = {
+    "by partner": "WHERE partner_id = '01907c3e-9f4b-7a21-8a70-3f6f2f6f1c04' ORDER BY id LIMIT 50",
+    "by cluster": "WHERE cluster_id = '01907c3e-9f4b-7a21-8a70-3f6f2f6f1c02' ORDER BY id LIMIT 50",
+    "by country": "WHERE country = 'BGD' ORDER BY id LIMIT 50",
+    "by status": "WHERE status = 'active' ORDER BY id LIMIT 50",
+    "all": "ORDER BY id LIMIT 50",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_memberships_are_listed_in_order_from_an_index(house: Coordination, way: str) -> None:
+    async with house.api.runtime.engine.begin() as db:
+        await db.execute(text("SET LOCAL enable_sort = off"))
+        await db.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = await db.execute(text(f"EXPLAIN SELECT * FROM membership {WAYS[way]}"))
+        lines = "\n".join(row[0] for row in plan)
+    assert "Sort" not in lines
+    assert "Filter" not in lines
 
 
 SEAT = """
@@ -123,6 +156,7 @@ FROM cluster
         {"causes": ["partner_ineligible"]},
         {"status": "suspended", "causes": ["a whim"], "before": "active"},
         {"before": "active"},
+        {"causes": ["cluster_decision"]},
         {"role": "chair"},
         {"status": "sitting"},
     ],

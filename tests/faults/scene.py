@@ -94,9 +94,10 @@ class Scene:
         match: str | None = None,
         method: str = "POST",
         timeout: float = 30.0,
+        key: str | None = None,
     ) -> Asked:
         """Send until there is an answer that is not to pass. It must be a success."""
-        headers = {"Idempotency-Key": str(IDS.new())}
+        headers = {"Idempotency-Key": key or str(IDS.new())}
         if match is not None:
             headers["If-Match"] = match
         met: list[int | str] = []
@@ -160,7 +161,7 @@ class Scene:
             asked = await self.ask(
                 person, "registry", f"{thing}/{deed}", body, match=match, method=method
             )
-        await self.until(lambda: self.mirrored(partner))
+        await self.is_eligible(partner)
         return str(partner)
 
     async def mirrored(self, partner: str) -> str | None:

@@ -167,7 +167,30 @@ async def test_a_document_that_runs_out_first_ends_eligibility_first(registry: R
     active = done(await registry.decide(partner, "activate"))
     assert active["eligible_until"] == "2021-02-28"
     renewed = {**CERTIFICATE, "issued_on": "2020-06-01", "expires_on": "2024-03-01"}
-    assert done(await registry.do(partner, "documents", renewed))["eligible_until"] == "2024-02-29"
+    assert done(await registry.do(partner, "documents", renewed))["eligible_until"] == "2021-02-28"
+    seen = done(await registry.do(partner, "verifications", GOOD))
+    assert seen["eligible_until"] == "2024-02-29"
+
+
+async def test_reasons_that_nobody_has_seen_prolong_nothing(registry: Registry) -> None:
+    partner = await registry.active(certificate={**CERTIFICATE, "expires_on": "2021-03-01"})
+    own = registry.api.token(partner=UUID(partner["id"]))
+    for kind in ("governing", "registration", "recommendation"):
+        path = f"documents/{kind}/reason"
+        stated = done(await registry.do(partner, path, REASON, method="PUT", headers=own))
+        assert stated["eligible_until"] == "2021-02-28"
+
+
+async def test_a_document_that_nobody_has_seen_does_not_stand_in_for_one_taken_back(
+    registry: Registry,
+) -> None:
+    partner = await registry.active()
+    shown = done(await registry.api.get(f"/v1/partners/{partner['id']}/due-diligence"))
+    done(await registry.do(partner, "documents", {**CERTIFICATE, "number": "NAB-78"}))
+    document = shown["documents"][0]["id"]
+    left = done(await registry.do(partner, f"documents/{document}", method="DELETE"))
+    assert left["eligibility_reasons"] == ["expired"]
+    assert done(await registry.do(partner, "verifications", GOOD))["eligibility"] == "eligible"
 
 
 async def test_taking_back_the_last_document_closes_an_active_partner(registry: Registry) -> None:
@@ -193,3 +216,46 @@ async def test_a_draft_cannot_be_verified(registry: Registry) -> None:
     partner = await registry.complete()
     refusal = problem(await registry.do(partner, "verifications", GOOD), 409, "not_verified")
     assert refusal["state"] == "draft"
+
+
+# --- the written reasons --------------------------------------------------------------------------
+
+REASONS = "/v1/partners/{}/due-diligence/reasons"
+
+
+async def test_a_reviewer_reads_the_latest_reason_for_each_kind(registry: Registry) -> None:
+    partner = await registry.complete()
+    for kind, reason in (
+        ("recommendation", "Nobody was asked."),
+        ("governing", "Lost in the flood."),
+        ("governing", "Lost in the flood of May."),
+    ):
+        path = f"documents/{kind}/reason"
+        done(await registry.do(partner, path, {"reason": reason}, method="PUT"))
+    reviewer = registry.api.token("registry.due_diligence.review")
+    read = done(await registry.api.get(REASONS.format(partner["id"]), headers=reviewer))
+    assert [(each["kind"], each["reason"]) for each in read["reasons"]] == [
+        ("governing", "Lost in the flood of May."),
+        ("recommendation", "Nobody was asked."),
+    ]
+    assert {each["stated_by"] for each in read["reasons"]} == {"amina"}
+
+
+async def test_the_reasons_are_for_people_who_review_in_that_country(registry: Registry) -> None:
+    path = REASONS.format((await registry.complete())["id"])
+    reader = registry.api.token("registry.due_diligence.read")
+    problem(await registry.api.get(path, headers=reader), 403, "missing_scope")
+    for outsider in (
+        registry.api.token(countries=["MMR"]),
+        registry.api.token(human=False),
+        registry.api.token(partner=UUID(path.split("/")[3])),
+    ):
+        problem(await registry.api.get(path, headers=outsider), 403, "forbidden")
+
+
+async def test_a_reason_that_was_erased_is_told_as_such(registry: Registry) -> None:
+    partner = await registry.register()
+    done(await registry.do(partner, "documents/governing/reason", REASON, method="PUT"))
+    await registry.rows("DELETE FROM stream_key")
+    (read,) = done(await registry.api.get(REASONS.format(partner["id"])))["reasons"]
+    assert (read["secrecy"], read["reason"]) == ("erased", None)

@@ -185,8 +185,17 @@ def test_due_diligence_ends_with_the_verification_or_the_last_document(
     valid_until: date | None,
     last_day: date | None,
 ) -> None:
-    dossier = Dossier(documents, frozenset(excused), valid_until=valid_until)
-    assert rules.holds_until(dossier, TODAY) == last_day
+    dossier = Dossier(documents, frozenset(excused))
+    seen = dossier if valid_until is None else rules.seen(dossier, valid_until)
+    assert rules.holds_until(seen, TODAY) == last_day
+
+
+def test_what_was_shown_since_the_verification_does_not_count() -> None:
+    soon = rules.seen(Dossier((document(expires_on=date(2021, 1, 1)),)), LONG)
+    later = document(id=UUID(int=8), expires_on=date(2022, 1, 1))
+    shown = replace(soon, documents=(*soon.documents, later), excused=frozenset(DocumentKind))
+    assert rules.holds_until(shown, TODAY) == date(2020, 12, 31)
+    assert rules.holds_until(rules.seen(shown, LONG), TODAY) == LONG
 
 
 def test_without_any_document_it_has_lapsed_already() -> None:

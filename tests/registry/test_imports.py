@@ -101,6 +101,28 @@ def test_a_row_that_cannot_be_understood_is_wrong(row: str, words: str) -> None:
     assert words in found.message
 
 
+@pytest.mark.parametrize("description", ['"National\nNGO"', "\x07", "\x00"])
+def test_the_description_is_not_read(description: str) -> None:
+    lines = (HEAD + f"A,Delta Aid,441,{description}\n").encode().splitlines(keepends=True)
+    (found,) = read(lines, "BGD")
+    assert isinstance(found, Organisation)
+
+
+@pytest.mark.parametrize("row", ["", ",,,", " , ,,", ",,,,,"])
+def test_an_empty_row_says_nothing(row: str) -> None:
+    lines = (HEAD + f"A,Delta Aid,441,x\n{row}\n").encode().splitlines(keepends=True)
+    assert len(list(read(lines, "BGD"))) == 1
+
+
+def test_a_problem_quotes_nothing_that_cannot_be_kept() -> None:
+    line = f"A,Delta\x00Aid\x07,{'9' * 500},x".encode()
+    (unseen, unknown) = read([HEAD.encode(), line, f"A,B,{'9' * 500},x".encode()], "BGD")
+    assert isinstance(unseen, Problem)
+    assert isinstance(unknown, Problem)
+    assert unseen.name == "Delta\ufffdAid\ufffd"
+    assert len(unknown.message) < 100
+
+
 def test_a_problem_names_its_line() -> None:
     lines = (HEAD + "A,Delta Aid,441,x\n\nA,,441,x\n").encode().splitlines(keepends=True)
     _, found = read(lines, "BGD")
@@ -184,6 +206,30 @@ async def test_the_same_name_as_another_kind_is_a_wrong_row(registry: Registry) 
     report = made(await send(registry, FILE))
     assert figures(report) == ("refused", 3, 0, 0, 1)
     assert report["problems"][0]["message"] == "It is registered in BGD already, as local ngo."
+
+
+async def test_the_same_name_twice_in_a_file_as_two_kinds_is_a_wrong_row(
+    registry: Registry,
+) -> None:
+    await registry.register(legal_name="Globe Aid", kind="local_ngo")
+    twice = FILE + "S,SHAPLA Health Society,437,International NGO\n"
+    messages = [each["message"] for each in made(await send(registry, twice))["problems"]]
+    assert messages == [
+        "It is registered in BGD already, as local ngo.",
+        "It stands earlier in this file, as national ngo.",
+    ]
+
+
+async def test_a_wrong_row_of_a_later_batch_knows_the_earlier_ones(registry: Registry) -> None:
+    rows = "".join(f"A,Delta Aid {n},441,x\n" for n in range(commands.BATCH + 5))
+    report = made(await send(registry, HEAD + rows + "A,Delta Aid 0,437,x\n", skip_wrong="true"))
+    assert "earlier in this file" in report["problems"][0]["message"]
+
+
+async def test_a_name_with_a_character_that_cannot_be_kept_is_reported(registry: Registry) -> None:
+    report = made(await send(registry, FILE + "A,Delta\x00Aid,441,x\n", skip_wrong="true"))
+    assert figures(report) == ("loaded", 4, 0, 0, 1)
+    assert report["problems"][0]["name"] == "Delta\ufffdAid"
 
 
 async def test_what_is_not_civil_society_is_passed_over_and_told(registry: Registry) -> None:

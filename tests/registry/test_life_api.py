@@ -217,8 +217,8 @@ async def test_the_invariants_hold_after_all_that(registry: Registry) -> None:
         (
             "INSERT INTO partner_verification (id, partner_id, certificate_seen, "
             "mandate_consistent, safeguards_in_place, other_risk, unacceptable_flag, verified_by, "
-            "verified_at, valid_until) SELECT gen_random_uuid(), id, true, true, true, true, "
-            "false, 'x', now(), '2030-01-01' FROM partner",
+            "verified_at, valid_until, documents, excused) SELECT gen_random_uuid(), id, true, "
+            "true, true, true, false, 'x', now(), '2030-01-01', '{}', '{}' FROM partner",
             "whoever is eligible",
         ),
         ("DELETE FROM partner_identifier", "every identifier"),

@@ -88,3 +88,11 @@ def test_donor_countries_do_not(country: str) -> None:
 
 def test_every_kind_has_its_codes_elsewhere() -> None:
     assert set(CROSSWALK) == set(Kind)
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.NATIONAL_NGO, Kind.RCRC_NATIONAL_SOCIETY, Kind.UNIVERSITY_RESEARCH]
+)
+def test_an_office_below_a_headquarters_is_not_local(kind: Kind) -> None:
+    answer = localise(kind, country="BGD", countries=["BGD"], affiliation=NONE, office=True)
+    assert (answer.local, answer.evidence) == (NO, (Evidence.HEADQUARTERS_ELSEWHERE,))

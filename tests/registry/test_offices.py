@@ -111,6 +111,32 @@ async def test_a_lock_reaches_every_office(registry: Registry) -> None:
         assert (await registry.now(each))["status"] == "locked"
         assert (await registry.published(each))["eligibility_reasons"][0] == "locked"
         assert (await registry.changes(each))[-1] == "locked"
+    refusal = problem(await registry.do(offices[0], "unlock", REASON), 409, "headquarters_locked")
+    assert refusal["headquarters_id"] == headquarters["id"]
     done(await registry.do(headquarters, "unlock", REASON))
     assert (await registry.now(offices[0]))["status"] == "locked"
     assert done(await registry.do(offices[0], "unlock", REASON))["status"] == "active"
+
+
+async def test_an_office_that_leaves_its_headquarters_was_not_verified(registry: Registry) -> None:
+    headquarters = await registry.active(**GLOBE)
+    first = await registry.active(**office(headquarters))
+    alone = office(headquarters, headquarters_id=None)
+    revised = done(await registry.do(first, "", alone, method="PUT"))
+    assert revised["eligibility_reasons"] == ["not_verified"]
+
+
+async def test_who_has_offices_becomes_no_office(registry: Registry) -> None:
+    globe = await registry.active(**GLOBE)
+    world = await registry.active(**{**GLOBE, "legal_name": "World Aid", "country": "NOR"})
+    await registry.register(**office(world))
+    facts = {**office(globe), "legal_name": "World Aid", "country": "HTI"}
+    refusal = problem(await registry.do(world, "", facts, method="PUT"), 422, "invalid")
+    assert "has offices" in refusal["errors"][0]["message"]
+
+
+async def test_an_office_of_a_foreign_organisation_is_not_local(registry: Registry) -> None:
+    norwegian = {"kind": "national_ngo", "country": "NOR", "affiliation": "none"}
+    headquarters = await registry.active(**{**GLOBE, **norwegian})
+    local = await registry.register(**office(headquarters, kind="national_ngo", affiliation="none"))
+    assert (local["local"], local["local_evidence"]) == ("no", ["headquarters_elsewhere"])

@@ -101,6 +101,15 @@ async def test_the_same_name_in_the_same_country_is_refused_and_shown(registry: 
     assert await registry.count("partner") == await registry.count("journal") == 1
 
 
+async def test_a_refusal_shows_only_who_bears_the_name(registry: Registry) -> None:
+    await registry.register(legal_name="Lotus")
+    partner = await registry.register()
+    refusal = problem(
+        await registry.api.post("/v1/partners", json=SHAPLA), 409, "duplicate_partner"
+    )
+    assert [each["id"] for each in refusal["candidates"]] == [partner["id"]]
+
+
 async def test_the_same_name_in_another_country_is_another_partner(registry: Registry) -> None:
     await registry.register()
     await registry.register(country="MMR", countries=["MMR"])
@@ -114,6 +123,27 @@ async def test_an_identifier_belongs_to_one_partner(registry: Registry) -> None:
     refusal = problem(await registry.api.post("/v1/partners", json=other), 409, "identifier_taken")
     assert [each["pointer"] for each in refusal["errors"]] == ["#/identifiers/0"]
     assert await registry.count("partner") == await registry.count("journal") == 1
+
+
+async def test_a_national_registration_number_belongs_to_one_partner_of_its_country(
+    registry: Registry,
+) -> None:
+    number = [{"scheme": "national_registration", "value": "1234"}]
+    await registry.register(identifiers=number)
+    myanmar = {"legal_name": "Lotus", "country": "MMR", "countries": ["MMR"]}
+    lotus = await registry.register(**myanmar, identifiers=number)
+    second = {**SHAPLA, "legal_name": "Padma", "identifiers": number}
+    problem(await registry.api.post("/v1/partners", json=second), 409, "identifier_taken")
+    moved = {**SHAPLA, **myanmar, "country": "BGD", "identifiers": number}
+    problem(await registry.do(lotus, "", moved, method="PUT"), 409, "identifier_taken")
+
+
+async def test_who_moves_takes_its_national_number_along(registry: Registry) -> None:
+    number = [{"scheme": "national_registration", "value": "1234"}]
+    partner = await registry.register(identifiers=number)
+    moved = {**SHAPLA, "country": "MMR", "identifiers": number}
+    done(await registry.do(partner, "", moved, method="PUT"))
+    await registry.register(legal_name="Lotus", identifiers=number)
 
 
 async def test_the_vendor_number_is_shown_and_never_published(registry: Registry) -> None:
@@ -181,6 +211,33 @@ async def test_other_facts_leave_the_verification_standing(registry: Registry) -
     facts = {**SHAPLA, "legal_name": "SHAPLA HEALTH SOCIETY", "acronym": None}
     revised = done(await registry.do(partner, "", facts, method="PUT"))
     assert revised["eligibility"] == "eligible"
+
+
+@pytest.mark.parametrize(
+    "verified, revised",
+    [
+        ({"affiliation": "international_ngo"}, {"affiliation": "none"}),
+        ({"affiliation": None}, {"affiliation": "network"}),
+        ({"countries": ["MMR"]}, {"countries": ["BGD", "MMR"]}),
+        ({"affiliation": "none"}, {"affiliation": "international_ngo"}),
+    ],
+)
+async def test_who_turns_local_or_foreign_was_not_verified_as_such(
+    registry: Registry, verified: dict[str, Any], revised: dict[str, Any]
+) -> None:
+    partner = await registry.active(**verified)
+    facts = {**SHAPLA, **verified, **revised}
+    after = done(await registry.do(partner, "", facts, method="PUT"))
+    assert after["local"] != partner["local"]
+    assert after["eligibility_reasons"] == ["not_verified"]
+
+
+async def test_another_country_of_work_leaves_the_verification_standing(
+    registry: Registry,
+) -> None:
+    partner = await registry.active()
+    facts = {**SHAPLA, "countries": ["BGD", "MMR"]}
+    assert done(await registry.do(partner, "", facts, method="PUT"))["eligibility"] == "eligible"
 
 
 async def test_what_a_reviewer_reads_stays_as_it_is(registry: Registry) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from registry.search.rules import Wanted, likeness, typed_words
 from support.api import problem
-from support.registry import REASON, Registry, done
+from support.registry import REASON, SHAPLA, Registry, done
 
 NAMES = [
     ("Shapla Health Society", "SHS", "BGD"),
@@ -44,6 +44,8 @@ async def known(registry: Registry) -> Registry:
         ("منظمه الامل", "منظمة الأمل للإغاثة"),
         ("শাপলা সমিতি", "শাপলা স্বাস্থ্য সমিতি"),
         ("Shapla Health Society of nowhere", "Shapla Health Society"),
+        ("rwwa", "River Women's Association"),
+        ("shss", "Shapla Health Society"),
     ],
 )
 async def test_a_name_is_found_however_it_is_typed(known: Registry, typed: str, first: str) -> None:
@@ -66,6 +68,30 @@ async def test_a_renamed_partner_is_found_by_its_new_name(registry: Registry) ->
     done(await registry.do(partner, "", facts, method="PUT"))
     assert await registry.found(name="padma") == ["Padma Circle"]
     assert await registry.found(name="shapla") == []
+
+
+async def test_a_word_that_nobody_bears_any_more_is_a_slip_like_any_other(
+    registry: Registry,
+) -> None:
+    partner = await registry.register(legal_name="Shaplaa Circle")
+    done(await registry.do(partner, "", {**SHAPLA, "legal_name": "Shapla Circle"}, method="PUT"))
+    await registry.register(legal_name="Lotus Circle", acronym=None)
+    assert (await registry.found(name="shaplaa"))[:1] == ["Shapla Circle"]
+    assert (await registry.found(name="shaplaa circle"))[:1] == ["Shapla Circle"]
+
+
+@pytest.mark.parametrize("typed", ["brca", "bracc", "brc", "brac", "bac"])
+async def test_a_slip_in_a_short_word_hides_nobody(registry: Registry, typed: str) -> None:
+    await registry.register(legal_name="Brac", acronym=None)
+    assert await registry.found(name=typed) == ["Brac"]
+
+
+async def test_a_long_name_in_any_script_continues_a_list(registry: Registry) -> None:
+    for letter in "কখ":
+        await registry.register(legal_name=letter + " স্বাস্থ্য সমিতি" * 18, acronym=None)
+    first = done(await registry.api.get("/v1/partners", params={"limit": 1}))
+    params = {"limit": 1, "cursor": first["next"]}
+    assert len(done(await registry.api.get("/v1/partners", params=params))["items"]) == 1
 
 
 async def test_a_search_keeps_to_the_facets(known: Registry) -> None:

@@ -41,7 +41,11 @@ PROFILE: dict[str, Any] = {
     "funding": {"yearly_budget": "under_500k"},
 }
 
-CERTIFICATE = {"kind": "registration", "number": "NAB-77", "issued_on": "2019-03-01"}
+CERTIFICATE: dict[str, Any] = {
+    "kind": "registration",
+    "number": "NAB-77",
+    "issued_on": "2019-03-01",
+}
 
 GOOD = {
     "certificate_seen": True,
@@ -53,6 +57,11 @@ GOOD = {
 }
 
 REASON = {"reason": "The statement of May is being clarified."}
+
+REVIEWER = "rahela"
+"""Who reviews: nobody does that for a partner that they submitted themselves."""
+
+REVIEWING = frozenset({"review", "verifications", "decision"})
 
 
 @dataclass
@@ -66,10 +75,12 @@ class Registry:
         """A draft: Shapla, unless the facts say otherwise."""
         return made(await self.api.post("/v1/partners", json={**SHAPLA, **facts}))
 
-    async def complete(self, **facts: Any) -> dict[str, Any]:
+    async def complete(
+        self, certificate: dict[str, Any] = CERTIFICATE, **facts: Any
+    ) -> dict[str, Any]:
         """A draft that lacks nothing."""
         partner = await self.register(**facts)
-        done(await self.do(partner, "documents", CERTIFICATE))
+        done(await self.do(partner, "documents", certificate))
         done(await self.do(partner, "declaration", {"version": "1"}))
         return done(await self.do(partner, "profile", PROFILE, method="PATCH"))
 
@@ -103,7 +114,8 @@ class Registry:
         """The answer to a deed on the partner as it stands now."""
         path = f"/v1/partners/{partner['id']}"
         tag = (await self.api.get(path)).headers["etag"]
-        known = self.api.token() if not headers or "Authorization" not in headers else {}
+        person = {"subject": REVIEWER} if deed in REVIEWING else {}
+        known = {} if "Authorization" in (headers or {}) else self.api.token(**person)
         content = {} if body is None else {"json": body}
         return await self.api.client.request(
             method,

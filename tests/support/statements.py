@@ -6,6 +6,7 @@ round trip.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ async def counted(engine: AsyncEngine) -> AsyncIterator[Statements]:
     event.listen(engine.sync_engine, "before_cursor_execute", note_core)
     try:
         yield statements
+        await asyncio.sleep(0)  # asyncpg tells of a statement on the loop's next turn
     finally:
         event.remove(pool, "checkout", watch)
         event.remove(pool, "checkin", unwatch)

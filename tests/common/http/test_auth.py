@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
@@ -20,7 +22,13 @@ from pydantic import ValidationError
 
 from common.clock import SetClock
 from common.http.app import create_app
-from common.http.auth import CACHED_TOKENS, InvalidTokenError, Tokens
+from common.http.auth import (
+    ALGORITHMS,
+    CACHED_TOKENS,
+    InvalidTokenError,
+    MissingTokenError,
+    Tokens,
+)
 from common.http.auth.dev import DEV_ISSUER, mint_token, read_or_make_key
 from common.http.auth.keys import KeysUnavailableError, RemoteKeys
 from support import parcels
@@ -73,7 +81,7 @@ def signed(key: Key = RSA, algorithm: str = "RS256", kid: str | None = "", **cha
         return "Bearer " + jwt.encode(header, claims, key, algorithms=[algorithm])
 
 
-def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
+def forged(header: Any, claims: Any, signature: bytes = b"") -> str:
     parts = (json.dumps(header).encode(), json.dumps(claims).encode(), signature)
     return "Bearer " + ".".join(base64.urlsafe_b64encode(p).decode().rstrip("=") for p in parts)
 
@@ -124,6 +132,9 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "algorithm none, spelt otherwise": (lambda: forged({"alg": "nOnE"}, CLAIMS), "accepts"),
     "an algorithm that is a list": (lambda: forged({"alg": ["RS256"]}, CLAIMS), "accepts"),
     "a shared key made of the public one": (signed_with_the_public_key, "accepts"),
+    "a header that is a list": (lambda: forged(["alg"], {}), "cannot be read"),
+    "a header that is a text": (lambda: forged("alg", {}), "cannot be read"),
+    "a header without end": (lambda: "Bearer " + "W1tb" * 1300 + ".e30.", "cannot be read"),
     "no signature": (lambda: forged({"alg": "RS256", "kid": RSA.kid}, CLAIMS), "does not hold"),
     "another key's signature": (
         lambda: signed(RSAKey.generate_key(2048), kid=RSA.kid),
@@ -147,6 +158,24 @@ async def test_a_token_is_refused_for(case: str) -> None:
     make, says = REFUSED[case]
     with pytest.raises(InvalidTokenError, match=says):
         await tokens().actor(make())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(["alg", "kid", "typ", "crit", "b64", "enc", "zip"]),
+    st.sampled_from([*ALGORITHMS, RSA.kid, EC.kid, ED.kid]) | JSON,
+)
+FORGED = st.builds(forged, HEADERS | JSON, st.just(CLAIMS) | JSON, st.binary(max_size=70))
+
+
+@given(authorization=FORGED | st.text().map("Bearer {}".format) | st.text())
+async def test_whatever_is_sent_unsigned_is_refused_and_breaks_nothing(authorization: str) -> None:
+    with pytest.raises((InvalidTokenError, MissingTokenError)):
+        await tokens().actor(authorization)
 
 
 async def test_clocks_may_disagree_by_a_few_seconds() -> None:
@@ -323,6 +352,20 @@ async def test_a_service_refuses_to_start_without_an_issuer(post_url: str) -> No
     async with open_service(parcels.SERVICE, post_url, dev_issuer_key_file=None) as runtime:
         with pytest.raises(ValueError, match="no token issuer"):
             create_app(runtime)
+
+
+@pytest.mark.parametrize("url", ["http://issuer.example/jwks", "file:///keys", "issuer.example"])
+def test_keys_come_over_a_line_that_nobody_can_change(post_url: str, url: str) -> None:
+    with pytest.raises(ValidationError, match="JWKS_URL must begin with https"):
+        settings_of(
+            parcels.SERVICE,
+            post_url,
+            profile="production",
+            dev_issuer_key_file=None,
+            issuer="https://issuer.example",
+            jwks_url=url,
+            journal_key="x",
+        )
 
 
 def test_the_local_issuer_is_refused_outside_development(post_url: str) -> None:

@@ -176,7 +176,7 @@ async def test_a_wrong_method_is_told_the_right_ones(api: Api) -> None:
         ("limit=many", "query:limit"),
         ("status=lost", "query:status"),
         ("stauts=sent", "query:stauts"),
-        ("cursor=" + "x" * 1501, "query:cursor"),
+        ("cursor=" + "x" * 4097, "query:cursor"),
     ],
 )
 async def test_a_broken_parameter_is_pointed_at(api: Api, query: str, pointer: str) -> None:

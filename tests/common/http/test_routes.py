@@ -55,6 +55,35 @@ def test_the_status_is_read_off_the_reply_that_a_function_makes(
     assert routes.declared[0].operation.statuses == statuses
 
 
+async def versioned(uow: UnitOfWork) -> Reply[parcels.Count]:
+    """Count, in a version."""
+    return Reply.ok(parcels.Count(count=1), sequence="0001-0000000001")
+
+
+async def versioned_elsewhere(uow: UnitOfWork) -> Reply[parcels.Count]:
+    """Count, in a version that another function adds."""
+    return await versioned(uow)
+
+
+@pytest.mark.parametrize(
+    "work, has_version", [(find, False), (versioned, True), (versioned_elsewhere, True)]
+)
+def test_whether_there_is_a_version_is_read_off_the_reply_too(
+    work: object, has_version: bool
+) -> None:
+    routes = Routes(tag="things")
+    routes.query("/things", scope=parcels.READ)(work)  # type: ignore[type-var]
+    assert routes.declared[0].operation.versioned is has_version
+
+
+async def test_a_version_that_was_not_declared_is_an_error_of_ours(post_url: str) -> None:
+    routes = Routes(tag="things")
+    routes.query("/things", scope=parcels.READ, versioned=False)(versioned)
+    service = replace(parcels.SERVICE, routes=(routes,))
+    async with open_api(service, post_url) as api:
+        problem(await api.get("/v1/things"), 500, "internal_error")
+
+
 async def test_an_answer_that_was_not_declared_is_an_error_of_ours(post_url: str) -> None:
     routes = Routes(tag="things")
     routes.command("POST", "/things", scope=parcels.WRITE)(helped)

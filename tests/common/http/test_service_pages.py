@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import jsonschema
 import pytest
 
@@ -24,17 +25,18 @@ down_revision = {down!r}
 async def migrated(
     post_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Api]:
-    """The post service as a package with one migration, which its database has had."""
+    """The post service as a package with two migrations, which its database has had."""
     versions = tmp_path / "post" / "migrations" / "versions"
     versions.mkdir(parents=True)
     (tmp_path / "post" / "__init__.py").touch()
     (versions.parent / "env.py").touch()
     (versions / "0001.py").write_text(MIGRATION.format(revision="0001", down=None))
+    (versions / "0002.py").write_text(MIGRATION.format(revision="0002", down="0001"))
     monkeypatch.syspath_prepend(tmp_path)
     async with open_api(parcels.SERVICE, post_url) as api:
         async with api.runtime.engine.connect() as db:
             await db.exec_driver_sql("CREATE TABLE alembic_version (version_num text)")
-            await db.exec_driver_sql("INSERT INTO alembic_version VALUES ('0001')")
+            await db.exec_driver_sql("INSERT INTO alembic_version VALUES ('0002')")
             await db.commit()
         yield api
 
@@ -56,11 +58,28 @@ async def test_a_service_is_not_ready_while_it_drains(migrated: Api) -> None:
     assert answer.json()["checks"]["draining"] == "this process is stopping"
 
 
-async def test_a_service_is_not_ready_on_another_schema(migrated: Api) -> None:
-    async with migrated.runtime.engine.connect() as db:
-        await db.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+async def schema_is_at(api: Api, revision: str) -> httpx.Response:
+    """What readiness says when the database is at `revision`."""
+    async with api.runtime.engine.connect() as db:
+        await db.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
         await db.commit()
-    answer = await migrated.client.get("/readyz")
+    return await api.client.get("/readyz")
+
+
+async def test_an_old_replica_stays_ready_while_a_newer_one_has_migrated(migrated: Api) -> None:
+    answer = await schema_is_at(migrated, "0003")
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_service_is_not_ready_without_any_schema(migrated: Api) -> None:
+    async with migrated.runtime.engine.connect() as db:
+        await db.exec_driver_sql("DELETE FROM alembic_version")
+        await db.commit()
+    assert (await migrated.client.get("/readyz")).status_code == 503
+
+
+async def test_a_service_is_not_ready_on_an_older_schema(migrated: Api) -> None:
+    answer = await schema_is_at(migrated, "0001")
     assert answer.status_code == 503
     assert "run migrate" in answer.json()["checks"]["schema"]
 
@@ -176,3 +195,29 @@ async def test_a_commands_headers_and_refusals_are_described(api: Api) -> None:
     assert {"Location", "ETag", "Idempotency-Replayed"} <= pack["responses"]["201"][
         "headers"
     ].keys()
+
+
+async def test_only_what_has_a_version_promises_its_tag(api: Api) -> None:
+    paths = (await api.client.get("/openapi.json")).json()["paths"]
+    with_tag = {
+        operation["operationId"]
+        for methods in paths.values()
+        for operation in methods.values()
+        if any("ETag" in each.get("headers", {}) for each in operation["responses"].values())
+    }
+    taken_to_have_one = {"stumble"}  # makes no answer that could be read
+    assert with_tag == {"pack_parcel", "send_parcel", "read_parcel"} | taken_to_have_one
+    conditional = {
+        operation["operationId"]
+        for methods in paths.values()
+        for operation in methods.values()
+        if "304" in operation["responses"]
+        or any(each["name"] == "If-None-Match" for each in operation.get("parameters", []))
+    }
+    assert conditional == {"read_parcel"}
+
+
+async def test_what_answers_by_itself_names_its_headers(api: Api) -> None:
+    paths = (await api.client.get("/openapi.json")).json()["paths"]
+    answer = paths["/v1/events"]["get"]["responses"]["200"]
+    assert set(answer["headers"]) == {"Journal-Position"}

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.uow import UnitsOfWork
-from journal_kit import create_tables, engine_on, units_on
+from journal_kit import SERVICE, create_tables, engine_on, units_on
+from support.api import Api, open_api
 
 
 @pytest.fixture
@@ -23,3 +24,10 @@ async def engine(scratch_database: str) -> AsyncIterator[AsyncEngine]:
 def units(engine: AsyncEngine) -> UnitsOfWork:
     """Units of work on `engine`, at noon."""
     return units_on(engine)
+
+
+@pytest.fixture
+async def api(engine: AsyncEngine, scratch_database: str) -> AsyncIterator[Api]:
+    """The API of a service that has nothing but THING."""
+    async with open_api(SERVICE, scratch_database, public_url="https://test.example") as api:
+        yield api

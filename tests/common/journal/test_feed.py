@@ -3,72 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 import pytest
-from pydantic_settings import SettingsConfigDict
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.actor import Actor
 from common.clock import SetClock
-from common.db.driver import borrowed
 from common.journal import feed
-from common.journal.erase import erase_stream
 from common.journal.position import Position
 from common.journal.reader import Reader
 from common.journal.restore import restore
 from common.journal.visible import is_visible
 from common.journal.wake import SEALED
-from common.service import Service
-from common.settings import CommonSettings
-from common.uow import UnitOfWork
 from journal_kit import (
     EDITOR,
     IDS,
     NOON,
+    SERVICE,
     THING,
+    add,
+    erase,
     fetch,
     make,
     rename,
     seal_everything,
-    thing_table,
 )
-from support.api import Api, open_api
+from support.api import Api, open_api, problem
 
 MADE, RENAMED = "int.iom.test.thing.made.v1", "int.iom.test.thing.renamed.v1"
-
-
-class Settings(CommonSettings):
-    model_config = SettingsConfigDict(env_prefix="TEST_")
-
-
-SERVICE = Service(
-    name="test",
-    title="Test",
-    description="A made-up service.",
-    settings=Settings,
-    aggregates=(THING,),
-    scopes={},
-    routes=(),
-)
-
-
-@pytest.fixture
-async def api(engine: AsyncEngine, scratch_database: str) -> AsyncIterator[Api]:
-    async with open_api(SERVICE, scratch_database, public_url="https://test.example") as api:
-        yield api
-
-
-async def add(api: Api, *names: str, **about: Any) -> list[UUID]:
-    """Make things by these names, and seal them."""
-    made = [await api.units.run(lambda u, n=n: make(u, n, **about), actor=EDITOR) for n in names]  # type: ignore[misc]
-    await seal_everything(api.runtime.engine, "unused")
-    return made
 
 
 async def names(api: Api, path: str = "/v1/events", **claims: Any) -> tuple[list[str], str]:
@@ -100,6 +66,15 @@ async def test_an_event_is_a_cloudevent_in_json(api: Api) -> None:
         "partitionkey": str(lamp),
         "data": {"thing": {"name": "lamp", "country": None}, "change": {}},
     }
+
+
+async def test_without_a_public_url_schemas_are_where_the_service_listens(
+    engine: AsyncEngine, scratch_database: str
+) -> None:
+    async with open_api(SERVICE, scratch_database) as api:
+        await add(api, "lamp")
+        (event,) = (await api.get("/v1/events")).json()
+    assert event["dataschema"] == f"http://127.0.0.1:8000/schemas/{MADE}.json"
 
 
 async def test_following_page_by_page_gives_every_event_once_in_order(api: Api) -> None:
@@ -147,6 +122,14 @@ async def test_events_outside_the_tokens_countries_are_left_out(api: Api) -> Non
     await add(api, "anywhere")
     found = await names(api, countries=["BGD"])
     assert found == (["here", "anywhere"], "1-3")
+
+
+async def test_what_was_erased_stays_a_matter_of_its_country(api: Api) -> None:
+    (lamp,) = await add(api, "lamp", country="SSD")
+    await api.units.run(lambda uow: erase(uow, lamp), actor=EDITOR)
+    await seal_everything(api.runtime.engine, "unused")
+    assert await names(api, countries=["BGD"]) == ([], "1-2")
+    assert await names(api, countries=["SSD"]) == (["lamp", None], "1-2")
 
 
 async def test_the_position_moves_on_although_nothing_is_visible(api: Api) -> None:
@@ -254,6 +237,19 @@ async def test_a_follower_waits_no_longer_than_it_asked(api: Api) -> None:
     assert await names(api, "/v1/events?wait=1") == ([], "1-0")
 
 
+async def test_followers_who_wait_are_bounded(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "MAX_WAITING", 1)
+    async with waiting(api, "/v1/events?wait=30") as task:
+        answer = await api.get("/v1/events?wait=30")
+        problem(answer, 503, "too_many_followers")
+        assert answer.headers["Retry-After"] == "5"
+        assert await names(api) == ([], "1-0")  # who does not wait is answered
+        await add(api, "lamp")
+        assert await names(api, "/v1/events?wait=30") == (["lamp"], "1-1")
+        api.runtime.wake.mark(SEALED)
+        assert await task == (["lamp"], "1-1")
+
+
 async def test_a_follower_is_answered_when_the_service_drains(api: Api) -> None:
     async with waiting(api, "/v1/events?wait=30") as task:
         api.runtime.draining = True
@@ -286,105 +282,3 @@ async def test_a_position_ahead_of_the_journal_is_named(after: str, api: Api) ->
     assert answer.status_code == 409
     assert answer.json()["code"] == "position_ahead"
     assert answer.json()["ends_at"] == "1-2"
-
-
-# --- digests --------------------------------------------------------------------------------------
-
-
-async def erase(uow: UnitOfWork, thing: UUID) -> None:
-    await uow.db.execute(thing_table.delete().where(thing_table.c.id == thing))
-    await erase_stream(uow, THING, thing, "0001-0000000001", reason="asked")
-
-
-async def test_a_digest_covers_the_newest_sealed_version_of_each_that_is_not_erased(
-    api: Api,
-) -> None:
-    one, two, gone = await add(api, "one", "two", "gone")
-    await api.units.run(lambda uow: rename(uow, one, "uno"), actor=EDITOR)
-    await api.units.run(lambda uow: erase(uow, gone), actor=EDITOR)
-    await seal_everything(api.runtime.engine, "unused")
-    await api.units.run(lambda uow: rename(uow, two, "unsealed"), actor=EDITOR)
-    lines = sorted([f"{one} 0001-0000000002\n", f"{two} 0001-0000000001\n"])
-    answer = await api.get("/v1/events/digest?aggregate=thing")
-    assert answer.json() == {
-        "topic": "test.thing.v1",
-        "count": 2,
-        "digest": hashlib.sha256("".join(lines).encode()).hexdigest(),
-        "position": "1-5",
-    }
-
-
-async def test_a_digest_of_nothing_is_that_of_no_bytes(api: Api) -> None:
-    answer = await api.get("/v1/events/digest?aggregate=thing")
-    assert answer.json()["digest"] == hashlib.sha256(b"").hexdigest()
-    assert answer.json()["count"] == 0
-
-
-async def test_a_digest_of_an_unknown_aggregate_is_refused(api: Api) -> None:
-    answer = await api.get("/v1/events/digest?aggregate=unicorn")
-    assert answer.status_code == 422
-    assert "thing" in answer.json()["detail"]
-
-
-# --- trails ---------------------------------------------------------------------------------------
-
-
-async def test_a_trail_tells_every_change_with_its_written_reasons(api: Api) -> None:
-    (lamp,) = await add(api, "lamp", private={"reason": "asked by phone"})
-    await api.units.run(lambda uow: rename(uow, lamp, "lantern"), actor=EDITOR)
-    first, second = (await api.get(f"/v1/journal/{lamp}")).json()["items"]
-    assert (first["type"], first["sequence"], first["position"]) == (MADE, "0001-0000000001", 1)
-    assert (first["actor"], first["reason"]) == ("editor@test", "made_by_hand")
-    assert (first["secrecy"], first["private"]) == ("open", {"reason": "asked by phone"})
-    assert (second["secrecy"], second["private"], second["position"]) == ("none", None, None)
-    assert second["data"]["change"] == {"before": "lamp"}
-
-
-async def test_an_erased_trail_keeps_what_happened_and_loses_why(api: Api) -> None:
-    (lamp,) = await add(api, "lamp", private={"reason": "asked by phone"})
-    await api.units.run(lambda uow: erase(uow, lamp), actor=EDITOR)
-    first, last = (await api.get(f"/v1/journal/{lamp}")).json()["items"]
-    assert (first["secrecy"], first["private"]) == ("erased", None)
-    assert last["type"] == "int.iom.test.thing.erased.v1"
-
-
-async def test_a_private_part_that_does_not_open_is_told_and_harms_nothing(api: Api) -> None:
-    (lamp,) = await add(api, "lamp", private={"reason": "x"})
-    async with borrowed(api.runtime.engine) as driver:
-        await driver.execute("UPDATE stream_key SET wrapped = sha256('another') || sha256('key')")
-    (first,) = (await api.get(f"/v1/journal/{lamp}")).json()["items"]
-    assert (first["secrecy"], first["private"]) == ("unreadable", None)
-
-
-async def test_a_trail_comes_in_pages(api: Api) -> None:
-    (lamp,) = await add(api, "lamp")
-    for number in range(4):
-        await api.units.run(lambda u, n=number: rename(u, lamp, f"n{n}"), actor=EDITOR)  # type: ignore[misc]
-    found, path = [], f"/v1/journal/{lamp}?limit=2"
-    while True:
-        page = (await api.get(path)).json()
-        found += [entry["sequence"] for entry in page["items"]]
-        if page["next"] is None:
-            break
-        path = f"/v1/journal/{lamp}?limit=2&cursor={page['next']}"
-    assert found == [f"0001-{version:010d}" for version in range(1, 6)]
-
-
-async def test_a_trail_needs_its_own_scope(api: Api) -> None:
-    (lamp,) = await add(api, "lamp")
-    headers = api.token("test.events.read")
-    assert (await api.get(f"/v1/journal/{lamp}", headers=headers)).status_code == 403
-
-
-async def test_a_trail_of_another_country_or_for_a_bound_token_is_refused(api: Api) -> None:
-    (lamp,) = await add(api, "lamp", country="SSD")
-    scope = "test.journal.read"
-    for claims in ({"countries": ["BGD"]}, {"partner": str(lamp)}):
-        headers = api.token(scope, **claims)
-        assert (await api.get(f"/v1/journal/{lamp}", headers=headers)).status_code == 403
-    headers = api.token(scope, countries=["SSD"])
-    assert (await api.get(f"/v1/journal/{lamp}", headers=headers)).status_code == 200
-
-
-async def test_a_trail_of_nothing_is_not_found(api: Api) -> None:
-    assert (await api.get(f"/v1/journal/{IDS.new()}")).status_code == 404

@@ -19,6 +19,7 @@ from common.journal.erase import erase_stream
 from common.journal.reader import Reader
 from common.journal.restore import RestoreRefusedError, RestoreReport, restore
 from common.journal.verify import verify_chain
+from common.kafka.watermarks import End, signs_of_a_restore
 from common.sequence import Sequence
 from common.uow import UnitOfWork, UnitsOfWork
 from journal_kit import (
@@ -37,19 +38,20 @@ from journal_kit import (
     units_on,
 )
 
-Again = Callable[[], Coroutine[Any, Any, RestoreReport]]
+Again = Callable[..., Coroutine[Any, Any, RestoreReport]]
 
 
 @pytest.fixture
 def again(engine: AsyncEngine) -> Again:
     """Run the operator's command."""
 
-    async def run() -> RestoreReport:
+    async def run(epoch: int | None = None) -> RestoreReport:
         return await restore(
             engine,
             [THING],
             reason="the disk of the primary was lost",
             actor="operator:jane",
+            epoch=epoch,
             ids=IDS,
             clock=SetClock(NOON),
         )
@@ -255,6 +257,40 @@ async def test_an_aggregate_that_this_program_does_not_know_stops_the_restore(
         await again()
     (row,) = await fetch(engine, "SELECT epoch, (SELECT count(*) FROM journal) FROM journal_epoch")
     assert (row["epoch"], row["count"]) == (1, 2)
+
+
+async def test_an_operator_may_name_a_later_epoch(
+    engine: AsyncEngine, units: UnitsOfWork, again: Again
+) -> None:
+    lamp = await units.run(lambda uow: make(uow, "lamp"), actor=EDITOR)
+    assert (await again(4)).epoch == 4
+    (row,) = await fetch(engine, "SELECT epoch, version FROM journal WHERE epoch > 1")
+    assert (row["epoch"], row["version"]) == (4, 1)
+    assert await units.run(lambda uow: rename(uow, lamp, "x"), actor=EDITOR) == Sequence(4, 2)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+async def test_an_epoch_that_is_not_later_is_refused(
+    engine: AsyncEngine, again: Again, epoch: int
+) -> None:
+    await again()
+    with pytest.raises(RestoreRefusedError, match="epoch 2 already"):
+        await again(epoch)
+    (row,) = await fetch(engine, "SELECT epoch FROM journal_epoch")
+    assert row["epoch"] == 2
+
+
+@pytest.mark.parametrize(
+    "highest, command",
+    [(1, "`python -m test journal restore`"), (2, "`python -m test journal restore --epoch 3`")],
+)
+async def test_an_epoch_that_kafka_has_seen_is_not_taken_again(
+    engine: AsyncEngine, highest: int, command: str
+) -> None:
+    async with borrowed(engine) as driver:
+        sign = await signs_of_a_restore(driver, "test", [End(None, ((IDS.new(), highest),))])
+    assert sign is not None
+    assert command in sign
 
 
 async def test_the_epoch_keeps_when_and_why_it_was_raised(

@@ -99,6 +99,15 @@ async def test_a_batch_is_bounded_in_bytes_but_never_empty(
     assert [await sealer.seal_batch() for _ in range(4)] == [1, 1, 1, 0]
 
 
+async def test_a_row_weighs_what_is_fetched_and_not_what_is_stored(
+    engine: AsyncEngine, units: UnitsOfWork, scratch_database: str
+) -> None:
+    for letter in "abc":
+        await units.run(lambda uow, n=letter * 100_000: make(uow, n), actor=EDITOR)  # type: ignore[misc]
+    sealer = sealer_on(engine, scratch_database, batch_bytes=150_000)
+    assert [await sealer.seal_batch() for _ in range(3)] == [2, 1, 0]
+
+
 async def test_a_row_that_commits_after_later_ones_is_never_skipped(
     engine: AsyncEngine, scratch_database: str
 ) -> None:

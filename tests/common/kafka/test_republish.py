@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
@@ -68,6 +69,30 @@ async def test_a_topic_made_anew_gets_the_latest_states_only(
     records = await read_events(kafka.bootstrap_servers, house.topic)
     assert [sequences(records, stream) for stream in streams] == [[LATEST]] * 4
     assert registry.get_sample_value("frontline_republished_records_total") == 4
+
+
+async def test_a_topic_keeps_the_moment_of_its_birth_and_one_made_anew_has_a_later_one(
+    kafka: EmbeddedKafka, house: House
+) -> None:
+    async def births() -> list[str]:
+        marks = await read_watermarks(kafka.bootstrap_servers, house.topic)
+        return [json.loads(mark.value)["born"] for mark in marks]
+
+    await _published(kafka, house)
+    (first,) = set(await births())
+    told = len(await births())
+    async with running(house.publisher()):  # another term
+        await until(lambda: _more(births, told))
+    assert set(await births()) == {first}
+    await delete_topic(kafka.bootstrap_servers, house.topic)
+    async with running(house.publisher()):
+        await _marked(kafka, house, 12)
+    (second,) = set(await births())
+    assert second > first
+
+
+async def _more(births: Callable[[], Awaitable[list[str]]], told: int) -> bool:
+    return len(await births()) > told
 
 
 async def test_a_topic_made_anew_under_a_running_publisher_is_noticed(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,7 +20,7 @@ from common.kafka.embedded import EmbeddedKafka
 from common.kafka.producers import Producers
 from common.kafka.publisher import State
 from common.kafka.topics import ensure_topics
-from common.kafka.watermarks import KEY, Watermark, ends_of, look
+from common.kafka.watermarks import KEY, Watermark, ends_of, look, still_holds
 from common.sequence import Sequence
 from journal_kit import NOON, fetch
 from kafka_kit import (
@@ -144,8 +146,15 @@ def test_what_is_no_watermark_is_refused(value: bytes | None) -> None:
         Watermark.read(value)
 
 
-def test_a_watermark_is_read_as_it_was_written() -> None:
-    assert Watermark.read(MARK.record("test", "test.thing.v1", 0).value) == MARK
+@pytest.mark.parametrize("more", [{}, {"whole": True}, {"born": MARK.time}])
+def test_a_watermark_is_read_as_it_was_written(more: dict[str, Any]) -> None:
+    mark = replace(MARK, **more)
+    assert Watermark.read(mark.record("test", "test.thing.v1", 0).value) == mark
+
+
+def test_a_watermark_of_an_older_publisher_promises_less() -> None:
+    value = b'{"epoch":1,"position":2,"head_hash":"","time":"2026-03-01T12:00:00Z"}'
+    assert (Watermark.read(value).whole, Watermark.read(value).born) == (False, None)
 
 
 # --- reading them back --------------------------------------------------------------------------
@@ -261,6 +270,71 @@ async def test_an_event_behind_the_last_watermark_that_the_journal_lacks_halts(
     async with running(publisher):
         await state_is(publisher, State.HALTED)
         assert f"(one is {row.id}) that this journal does not have" in publisher.trouble
+
+
+UNDER_IT = {
+    "the journal is shorter": (RESTORE.format(3), "ends at position 3 of epoch 1"),
+    "another row has the last position": (
+        "SET session_replication_role = replica;"
+        " UPDATE journal SET id = gen_random_uuid(), hash = sha256('x') WHERE position = 5;"
+        " RESET session_replication_role",
+        "has something else at that position",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNDER_IT)
+async def test_a_replica_that_takes_over_under_a_leading_publisher_halts_it(
+    kafka: EmbeddedKafka, house: House, what: str
+) -> None:
+    """Its lease is on the replica too, so nothing but the journal tells of the change."""
+    await house.fill(streams=5, versions=1)
+    change, sign = UNDER_IT[what]
+    publisher = house.publisher()
+    async with running(publisher):
+        await _marks_at(kafka, house, 5)
+        await house.sql(change)
+        await state_is(publisher, State.HALTED)
+        assert sign in publisher.trouble
+
+
+async def test_a_raised_epoch_begins_another_term(kafka: EmbeddedKafka, house: House) -> None:
+    await house.fill(streams=2, versions=1)
+    registry = CollectorRegistry()
+    kind = {"error": "LeadershipLostError"}
+    async with running(house.publisher(registry)):
+        await _marks_at(kafka, house, 2)
+        await house.sql("UPDATE journal_epoch SET epoch = 2")
+        await until(
+            lambda: registry.get_sample_value("frontline_publisher_failures_total", kind) == 1
+        )
+
+
+async def test_a_row_that_was_sent_and_has_another_ones_place_now_is_noticed(house: House) -> None:
+    """Between two watermarks as well: what was sent behind the last one is looked for by its id."""
+    await house.fill(streams=4, versions=1)
+    rows = await Reader(house.engine).fetch(0, 10)
+    strange = replace(rows[2], id=rows[3].id)
+    async with borrowed(house.engine) as driver:
+        mark = (await look(driver, 2)).watermark
+        assert await still_holds(driver, mark, rows[2:])
+        assert not await still_holds(driver, mark, [strange])
+        assert not await still_holds(driver, mark, [replace(rows[3], position=9)])
+        assert not await still_holds(driver, replace(mark, head_hash="ab" * 32), [])
+        assert await still_holds(driver, replace(mark, position=0, head_hash=""), [])
+
+
+async def test_a_watermark_is_whole_once_every_stream_was_said_again(house: House) -> None:
+    (stream,) = await house.fill(streams=1, versions=1)
+    async with borrowed(house.engine) as driver:
+        assert (await look(driver, 1)).watermark.whole
+        await driver.execute("UPDATE journal_epoch SET epoch = 2, raised_at = $1", NOON)
+        house.units = house.fresh_units()
+        await house.record(stream, Restored(), "as it is now")
+        assert not (await look(driver, 1)).watermark.whole
+        await house.seal()
+        assert not (await look(driver, 1)).watermark.whole
+        assert (await look(driver, 2)).watermark.whole
 
 
 async def test_after_the_epoch_was_raised_publishing_goes_on_by_itself(

@@ -8,10 +8,13 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from common.actor import Actor
 from common.db.driver import borrowed, transaction
 from common.mirrors import partitions
 from common.mirrors.age import MirrorAge, Stale, mirror_age
+from common.uow import UnitOfWork
 from mirror_kit import NOON, A, B, Log, Said, broken, event, watermark
+from react_kit import House
 
 TOPIC = "owner.thing.v1"
 BOUND = 60
@@ -138,3 +141,20 @@ async def test_another_cluster_makes_the_mirror_unheard_of(log: Log) -> None:
     await log.feed(watermark(4))
     await Log(log.engine, cluster="cluster-b").feed(event(A, 1))
     assert (await age_of(log.engine)).problem(BOUND) is Stale.NEVER_HEARD
+
+
+async def test_a_unit_of_work_that_waited_sees_the_mirror_that_much_older(house: House) -> None:
+    """The clock is read when it begins; what it waited for locks since then counts too."""
+
+    async def waits(uow: UnitOfWork) -> tuple[Decimal | None, Decimal | None]:
+        before = await mirror_age(uow, TOPIC, partitions=1)
+        await uow.driver.execute("SELECT pg_sleep(2.1)")
+        after = await mirror_age(uow, TOPIC, partitions=1)
+        return before.seconds, after.seconds
+
+    await house.log.feed(watermark(4, publisher=at(-30), broker=at(-30)))
+    before, after = await house.units().run(waits, actor=Actor.system("tester"))
+    assert before is not None
+    assert after is not None
+    assert before >= 30
+    assert after >= before + 1

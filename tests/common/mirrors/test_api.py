@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic_settings import SettingsConfigDict
@@ -96,3 +97,9 @@ async def test_the_digest_of_nothing_is_that_of_an_empty_text(api: Api) -> None:
 async def test_it_needs_its_own_scope(api: Api) -> None:
     answer = await api.get("/v1/mirrors", headers=api.token("tester.events.read"))
     problem(answer, 403, "missing_scope")
+
+
+async def test_the_digest_is_not_for_a_token_bound_to_a_partner(api: Api) -> None:
+    headers = api.token(partner=UUID(int=7))
+    assert (await api.get("/v1/mirrors", headers=headers)).status_code == 200
+    assert (await api.get("/v1/mirrors?digest=true", headers=headers)).status_code == 403

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 from aiokafka import TopicPartition
@@ -293,6 +294,25 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(own_scene: Scene) ->
     await own_scene.create_topic()
     await own_scene.publish(*own_scene.events([A], 6))
     await until(lambda: own_scene.has(A, 6))
+
+
+async def test_a_topic_made_anew_and_filled_while_we_were_away_is_read_from_its_beginning(
+    scene: Scene,
+) -> None:
+    """Our place lies within the new topic too: only its watermarks tell that it is another one."""
+    first = scene.follow()
+    await scene.publish(*scene.events(ids(30), 1))
+    await scene.publish_watermarks(1, born="2026-03-01T12:00:00Z")
+    await until(lambda: scene.have(30, 1))
+    await until(scene.heard)
+    await scene.leave(first)
+    await scene.delete_topic()
+    await scene.create_topic()
+    await scene.publish(*scene.events(ids(30), 2))
+    await scene.publish(*scene.events((UUID(int=1000 + each) for each in range(200)), 1))
+    await scene.publish_watermarks(9, born="2026-03-01T13:00:00Z")
+    scene.follow()
+    await until(lambda: scene.have(30, 2))
 
 
 @HURTS_THE_BROKER

@@ -97,6 +97,17 @@ async def test_what_waited_tightens_at_once_when_the_row_changes(house: House) -
     assert await house.did() == [(A, seq(2))]
 
 
+async def test_what_tightens_does_not_queue_behind_all_that_waited(house: House) -> None:
+    everyone = list(ids(150))
+    await house.log.feed(*[event(each, 1) for each in everyone])
+    waiting = house.reactor(loosen)
+    while await waiting.round():
+        pass
+    await house.log.feed(event(UUID(int=500), 1, eligible=False), watermark(1))
+    await house.reactor(note).round()
+    assert (await house.did())[0] == (UUID(int=500), seq(1))
+
+
 # --- refused and failed -------------------------------------------------------------------------
 
 ERRORS: dict[str, Exception] = {

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import Field
+from typer.testing import CliRunner
 
+from common.cli import command_line
 from common.db.driver import borrowed
 from common.mirrors.mirror import Mirror
-from common.mirrors.redrive import Redriven, dismiss, redrive_on
+from common.mirrors.redrive import Redriven, dismiss_on, redrive_on
 from common.models import ReadingModel
+from journal_kit import SERVICE
 from mirror_kit import (
     THINGS,
     WATCH,
@@ -111,7 +117,7 @@ async def test_headers_come_back_as_they_were(log: Log) -> None:
 async def test_a_record_without_an_id_can_be_dismissed(log: Log) -> None:
     await log.feed(Said(b"nonsense", b"x"))
     async with borrowed(log.engine) as driver:
-        assert await dismiss(driver, log.cluster, *log.place, 0) is True
+        assert await dismiss_on(driver, *log.place, 0) is True
     assert await parked(log.engine) == [(0, "dismissed")]
     await log.replay()
     assert await parked(log.engine) == [(0, "dismissed")]
@@ -123,4 +129,50 @@ async def test_a_record_that_keeps_a_row_closed_cannot_be_dismissed(
 ) -> None:
     await log.feed(broken(A, version))
     async with borrowed(log.engine) as driver:
-        assert await dismiss(driver, log.cluster, *log.place, 0) is False
+        assert await dismiss_on(driver, *log.place, 0) is False
+
+
+# --- by the command line ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cared_for(scratch_database: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Runs `redrive` with these words; its exit code and what it printed."""
+    for name, value in {
+        "TEST_PROFILE": "development",
+        "TEST_DATABASE_URL": scratch_database,
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    app = command_line(replace(SERVICE, mirrors=(THINGS,), reactions=(WATCH,)))
+
+    async def run(*words: str) -> tuple[int, str]:
+        result = await asyncio.to_thread(CliRunner().invoke, app, ["redrive", *words])
+        return result.exit_code, result.output
+
+    return run
+
+
+async def test_the_command_names_what_is_left_and_dismisses_what_closes_no_row(
+    log: Log, cared_for: Callable[..., Any]
+) -> None:
+    await log.feed(Said(b"nonsense", b"x"), broken(A, 3))
+    topic, number = log.place
+    code, said = await cared_for()
+    assert code == 0
+    assert "0 healed, 2 still unreadable" in said
+    assert f"{topic} {number} 0 closes no row: " in said
+    assert f"{topic} {number} 1 keeps {A} closed: " in said
+    code, said = await cared_for("--dismiss", topic, str(number), "0")
+    assert (code, said.splitlines()[0]) == (0, "dismissed")
+    assert await parked(log.engine) == [(0, "dismissed"), (1, None)]
+
+
+async def test_the_command_does_not_dismiss_what_keeps_a_row_closed(
+    log: Log, cared_for: Callable[..., Any]
+) -> None:
+    await log.feed(broken(A, 3))
+    code, said = await cared_for("--dismiss", log.place[0], str(log.place[1]), "0")
+    assert code == 2
+    assert "no open record without an id" in said
+    assert await parked(log.engine) == [(0, None)]

@@ -73,9 +73,15 @@ def test_chatty_libraries_are_heard_from_a_warning_on(lines: StringIO) -> None:
         {"said": "Authorization: Bearer s3cret"},
         {"said": "postgresql://frontline:s3cret@db/registry"},
         {"said": "eyJhbGciOi.s3cret.s3cret"},
+        {"headers": {"Authorization": "s3cret"}},
+        {"tried": [{"with": {"password": "s3cret"}}]},
+        {"tried": ("Bearer s3cret", 7)},
+        {"deep": [[[[[[[[[[["Bearer s3cret"]]]]]]]]]]]},
+        {"error": "duplicate key\nDETAIL:  Key (name)=(s3cret) already exists."},
+        {"error": "null value\nDETAIL:  Failing row contains (1,\ns3cret, 2).\n[SQL: x]"},
     ],
 )
-def test_secrets_are_struck_out(lines: StringIO, fields: dict[str, str]) -> None:
+def test_secrets_are_struck_out(lines: StringIO, fields: dict[str, Any]) -> None:
     structlog.get_logger().info("seen", **fields)
     assert "s3cret" not in lines.getvalue()
 
@@ -86,3 +92,10 @@ def test_an_exception_is_one_line_too(lines: StringIO) -> None:
     except ValueError:
         structlog.get_logger().exception("failed")
     assert "ValueError: broken" in printed(lines)["exception"]
+
+
+def test_a_struck_out_line_leaves_what_was_logged_as_it_was(lines: StringIO) -> None:
+    given = {"password": "s3cret", "harmless": [1, "two"]}
+    structlog.get_logger().info("seen", given=given)
+    assert given == {"password": "s3cret", "harmless": [1, "two"]}
+    assert printed(lines)["given"] == {"password": "***", "harmless": [1, "two"]}

@@ -46,6 +46,11 @@ class Actor:
         if not self.human:
             raise ForbiddenError(f"Only a person may {deed}; this token belongs to a system.")
 
+    def must_be_staff(self, deed: str) -> None:
+        """Raises ForbiddenError for a partner-bound token: `deed` is ours, whatever the scopes."""
+        if self.partner is not None:
+            raise ForbiddenError(f"Your access is bound to a partner; only staff may {deed}.")
+
     def must_speak_for(self, partner: UUID) -> None:
         """Raises ForbiddenError when a partner-bound token reaches for another partner."""
         if self.partner is not None and self.partner != partner:

@@ -104,12 +104,30 @@ def _add_processes(app: typer.Typer, service: Service) -> None:
 
 def _add_care(app: typer.Typer, service: Service) -> None:
     @app.command()
-    def redrive() -> None:
-        """Try every parked record again."""
-        from common.mirrors.redrive import redrive as redrive_parked
+    def redrive(
+        dismiss: Annotated[
+            tuple[str, int, int] | None,
+            typer.Option(
+                metavar="TOPIC PARTITION OFFSET",
+                help="give this record up instead: its key is no id, so no row waits for it",
+            ),
+        ] = None,
+    ) -> None:
+        """Try every parked record again, and name what is left."""
+        from common.mirrors import redrive as parked
 
-        report = with_runtime(service, redrive_parked)
-        console.print(f"{report.healed} healed, {report.left} still unreadable")
+        async def work(runtime: Runtime) -> list[str]:
+            if dismiss is None:
+                report = await parked.redrive(runtime)
+                said = f"{report.healed} healed, {report.left} still unreadable"
+            elif await parked.dismiss(runtime, *dismiss):
+                said = "dismissed"
+            else:
+                raise typer.BadParameter("no open record without an id is parked there")
+            return [said, *await parked.still_open(runtime)]
+
+        for line in with_runtime(service, work):
+            console.print(line, markup=False, soft_wrap=True)
 
     @app.command()
     def resync() -> None:

@@ -79,7 +79,6 @@ def _server(runtime: Runtime) -> Server:
             server_header=False,
             timeout_graceful_shutdown=int(settings.drain_seconds),
             timeout_keep_alive=30,
-            limit_concurrency=1000,
             backlog=512,
         )
     )

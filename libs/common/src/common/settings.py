@@ -52,7 +52,7 @@ class CommonSettings(BaseSettings):
 
     issuer: str = Field("", description="the token issuer (iss); empty only in development")
     audience: str = Field("", description="our name in a token's aud; the service's name if empty")
-    jwks_url: str = Field("", description="where the issuer publishes its keys")
+    jwks_url: str = Field("", description="where the issuer publishes its keys (https)")
     dev_issuer_key_file: Path | None = Field(
         None, description="development only: the local issuer's key, made when missing"
     )
@@ -100,6 +100,12 @@ class CommonSettings(BaseSettings):
             prefix = self.model_config.get("env_prefix", "")
             names = ", ".join(prefix + name for name in missing)
             raise ValueError(f"set {names}; only {prefix}PROFILE=development starts without them")
+        if not self.jwks_url.startswith("https://"):
+            prefix = self.model_config.get("env_prefix", "")
+            raise ValueError(
+                f"{prefix}JWKS_URL must begin with https://: who can change the keys "
+                "on their way can be anyone"
+            )
         if self.dev_issuer_key_file is not None:
             raise ValueError("a development issuer is refused outside the development profile")
         return self

@@ -1,5 +1,6 @@
 """What must always hold in this service's data; `python -m coordination audit` asks."""
 
+from datetime import timedelta
 from typing import Any
 
 from common.service import Invariant
@@ -14,13 +15,18 @@ WHERE role = 'lead_agency' AND status IN ('active', 'dormant', 'suspended')
 GROUP BY cluster_id HAVING count(*) > 1 LIMIT $1
 """
 
+GRACE = timedelta(hours=1)
+"""How long after its last day a partner may still be found sitting: a chore looks for them."""
+
 # A change that its reaction has not yet followed is no breach: it is due.
 SITTING_INELIGIBLE = """
-SELECT m.id, m.status, coalesce(p.eligibility, 'unknown') AS eligibility
+SELECT m.id, m.status,
+    CASE WHEN p.eligible_until < $2 THEN 'expired' ELSE coalesce(p.eligibility, 'unknown') END
+    AS eligibility
 FROM membership m LEFT JOIN partner_mirror p ON p.id = m.partner_id
 WHERE m.status IN ('active', 'dormant')
   AND (p.id IS NULL OR p.gone OR NOT p.readable OR p.eligibility IS NULL
-       OR p.eligibility NOT IN ('eligible', 'provisional'))
+       OR p.eligibility NOT IN ('eligible', 'provisional') OR p.eligible_until < $2)
   AND NOT EXISTS (SELECT FROM reaction_due d
                   WHERE d.reaction = 'seats_follow_eligibility' AND d.id = m.partner_id)
 LIMIT $1
@@ -28,7 +34,7 @@ LIMIT $1
 
 HELD_THOUGH_ELIGIBLE = """
 SELECT m.id FROM membership m JOIN partner_mirror p ON p.id = m.partner_id
-WHERE 'partner_ineligible' = ANY (m.suspended_for)
+WHERE m.status = 'suspended' AND 'partner_ineligible' = ANY (m.suspended_for)
   AND NOT p.gone AND p.readable AND p.eligibility IN ('eligible', 'provisional')
   AND (p.eligible_until IS NULL OR p.eligible_until >= $2)
   AND NOT EXISTS (SELECT FROM reaction_due d
@@ -53,7 +59,7 @@ async def _one_lead(uow: UnitOfWork) -> list[str]:
 
 
 async def _nobody_ineligible_sits(uow: UnitOfWork) -> list[str]:
-    rows = await _rows(uow, SITTING_INELIGIBLE)
+    rows = await _rows(uow, SITTING_INELIGIBLE, (uow.now - GRACE).date())
     return [
         f"membership {row['id']} is {row['status']}, its partner {row['eligibility']}"
         for row in rows

@@ -12,10 +12,10 @@ async def _seats_follow_eligibility(uow: UnitOfWork, partner_id: UUID, fresh: bo
     return await follow_eligibility(uow, partner_id, fresh=fresh)
 
 
-REACTIONS = (
-    Reaction(
-        name="seats_follow_eligibility",
-        mirror=PARTNERS,
-        react=_seats_follow_eligibility,
-    ),
+SEATS_FOLLOW_ELIGIBILITY = Reaction(
+    name="seats_follow_eligibility",
+    mirror=PARTNERS,
+    react=_seats_follow_eligibility,
 )
+
+REACTIONS = (SEATS_FOLLOW_ELIGIBILITY,)

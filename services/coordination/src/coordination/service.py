@@ -3,6 +3,7 @@
 from typing import Any
 
 from common.service import Service
+from coordination.chores import CHORES
 from coordination.clusters.api import routes as clusters
 from coordination.clusters.events import CLUSTER
 from coordination.commitments.api import routes as commitments
@@ -41,4 +42,5 @@ SERVICE = Service(
     reactions=REACTIONS,
     invariants=INVARIANTS,
     policy=_policy,
+    chores=CHORES,
 )

@@ -52,7 +52,7 @@ def own_commands(service: Callable[[], Service]) -> typer.Typer:
 
     @app.command()
     def expire() -> None:
-        """Move partners whose due diligence has lapsed to `expired` now; the worker does so hourly."""
+        """Move partners whose due diligence lapsed to `expired` now; the worker does so hourly."""
 
         async def work(runtime: Runtime) -> int:
             total = 0

@@ -35,6 +35,7 @@ SELECT p.id, n ->> 'scheme' AS scheme FROM partner p, jsonb_array_elements(p.ide
 WHERE NOT EXISTS (
     SELECT FROM partner_identifier i
     WHERE i.scheme = n ->> 'scheme' AND i.value = n ->> 'value' AND i.partner_id = p.id
+      AND i.country IN ('*', p.country)
 )
 LIMIT $1
 """

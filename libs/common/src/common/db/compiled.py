@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.sql.compiler import SQLCompiler
 
 
 class Compiled:
@@ -22,6 +23,7 @@ class Compiled:
 
     def __init__(self, statement: ClauseElement) -> None:
         compiled = statement.compile(dialect=dialect())  # type: ignore[no-untyped-call]
+        assert isinstance(compiled, SQLCompiler)
         self.text = str(compiled)
         self._names = tuple(compiled.positiontup or ())
         self._own: Mapping[str, Any] = compiled.params

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from asyncpg import InterfaceError, InternalClientError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -20,7 +20,7 @@ class Fault(StrEnum):
 _BY_STATE = {
     "40001": Fault.RERUN,  # serialization_failure
     "40P01": Fault.RERUN,  # deadlock_detected
-    "FE001": Fault.EPOCH,  # ours: journal_guard_epoch
+    "FE001": Fault.EPOCH,  # ours: journal_guard
     "55P03": Fault.BUSY,  # lock_not_available
     "57014": Fault.BUSY,  # query_canceled: statement_timeout
     "25P03": Fault.BUSY,  # idle_in_transaction_session_timeout
@@ -36,10 +36,9 @@ def fault_of(error: BaseException) -> Fault | None:
     """What `error` means, or None when it is not the database's passing trouble."""
     if isinstance(error, PoolTimeoutError):
         return Fault.BUSY
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return Fault.AWAY
-        error = error.orig.__cause__ or error.orig if error.orig else error
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return Fault.AWAY
+    error = _of_driver(error)
     state = getattr(error, "sqlstate", None)
     if state is not None:
         return Fault.AWAY if state.startswith("08") else _BY_STATE.get(state)
@@ -52,7 +51,23 @@ def fault_of(error: BaseException) -> Fault | None:
 
 def constraint_of(error: BaseException) -> str | None:
     """The name of the constraint that `error` broke, or None."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        error = error.orig.__cause__ or error.orig
-    name = getattr(error, "constraint_name", None)
+    name = getattr(_of_driver(error), "constraint_name", None)
     return name if isinstance(name, str) else None
+
+
+def said(error: BaseException) -> str:
+    """`error` for a log. Of what the server refused only the kind, the state and the constraint:
+    its own text quotes the row (DETAIL), and so whatever a person has entered.
+    """
+    error = _of_driver(error)
+    if isinstance(error, PostgresError):
+        parts = (type(error).__name__, error.sqlstate, constraint_of(error))
+        return " ".join(part for part in parts if part)
+    return str(error) or type(error).__name__
+
+
+def _of_driver(error: BaseException) -> BaseException:
+    """The driver's error inside SQLAlchemy's, or `error` itself."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error

@@ -61,8 +61,14 @@ def head_revision(package: str) -> str | None:
     return ScriptDirectory.from_config(config(package)).get_current_head()
 
 
+def revisions(package: str) -> frozenset[str]:
+    """Every revision that the package carries."""
+    scripts = ScriptDirectory.from_config(config(package))
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
 async def is_current(engine: AsyncEngine, package: str) -> bool:
-    """Whether the database is at exactly the schema that this code expects: what /readyz asks."""
+    """Whether the database is at exactly the schema that this code expects."""
     return await current_revision(engine) == head_revision(package)
 
 

@@ -59,8 +59,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation:
-    """One declared endpoint. `work` is the slice's function, `given` the names of its parameters
-    that come from the request."""
+    """One declared endpoint. `work` is the slice's function; `versioned`: its answers can have an
+    ETag."""
 
     name: str
     method: str
@@ -69,6 +69,7 @@ class Operation:
     work: Work
     statuses: tuple[int, ...]
     paged: bool = False
+    versioned: bool = False
     match: bool = False
     key: Key = Key.NONE
     uploads: tuple[str, ...] = ()
@@ -188,6 +189,8 @@ def _checked(operation: Operation, reply: Any) -> Reply[Any]:
             f"{operation.name} declares {operation.statuses} and answered {reply!r:.80}; "
             "name its statuses in the decorator: statuses=(201,)"
         )
+    if reply.sequence is not None and not operation.versioned:
+        raise TypeError(f"{operation.name} answers with a version: say versioned=True")
     return reply
 
 

@@ -69,17 +69,25 @@ def responses(
     answer: Any,
     refuses: Iterable[type[DomainError]],
     media_type: str | None,
+    headers: Mapping[str, str],
 ) -> dict[int | str, dict[str, Any]]:
-    """Every response of `operation`: its answers, and its refusals by status."""
+    """Every response of `operation`: its answers, and its refusals by status.
+
+    `headers`: those that it sends beside ours, and what they tell.
+    """
+    own = {name: _shown(description) for name, description in headers.items()}
     made: dict[int | str, dict[str, Any]] = {}
     for status in operation.statuses:
-        made[status] = {"description": DESCRIPTIONS[status], "headers": _headers(operation, status)}
+        made[status] = {
+            "description": DESCRIPTIONS[status],
+            "headers": _headers(operation, status) | own,
+        }
         if answer is not None and status != 204:
             made[status]["model"] = answer
         if media_type is not None:
             made[status]["content"] = {media_type: {}}
-    if operation.method == "GET" and media_type is None and not operation.paged:
-        made[304] = {"description": DESCRIPTIONS[304]}
+    if _is_conditional(operation):
+        made[304] = {"description": DESCRIPTIONS[304], "headers": _headers(operation, 304)}
     by_status: dict[int, list[type[DomainError]]] = {}
     for error in (*_inherent(operation), *refuses):
         listed = by_status.setdefault(STATUS[error.kind], [])
@@ -112,7 +120,7 @@ def additions(operation: Operation) -> dict[str, Any]:
                 required=True,
             )
         )
-    if operation.method == "GET" and not operation.paged:
+    if _is_conditional(operation):
         parameters.append(
             _header("If-None-Match", "The ETag of the version that you hold.", {"type": "string"})
         )
@@ -218,12 +226,17 @@ def _refusal(status: int, errors: list[type[DomainError]]) -> dict[str, Any]:
     return made
 
 
+def _is_conditional(operation: Operation) -> bool:
+    """Whether a client can ask for what it does not have yet (If-None-Match)."""
+    return operation.method == "GET" and operation.versioned
+
+
 def _headers(operation: Operation, status: int) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if operation.paged:
         made["Link"] = _shown("the next page: rel=next")
         made["Journal-Position"] = _shown("on the first page: follow the event feed from here")
-    else:
+    if operation.versioned:
         made["ETag"] = _shown("the version, for If-Match and If-None-Match")
     if status == 201:
         made["Location"] = _shown("where it is found from now on")

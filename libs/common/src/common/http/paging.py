@@ -23,7 +23,9 @@ from common.models import PublicModel
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
-MAX_CURSOR_LENGTH = 1500
+MAX_CURSOR_LENGTH = 4096
+"""Room for the longest name that is a sort key, 1,500 bytes, in base64."""
+
 _TAG_BYTES = 12
 
 T = TypeVar("T")
@@ -71,7 +73,7 @@ class Cursors:
                 raise TypeError(f"a sort key cannot hold {type(value).__name__}")
             letter, write = _WRITE[kind]
             parts.append([letter, write(value)])
-        body = json.dumps(parts, separators=(",", ":")).encode()
+        body = json.dumps(parts, separators=(",", ":"), ensure_ascii=False).encode()
         return base64.urlsafe_b64encode(self._sign(operation, body) + body).decode().rstrip("=")
 
     def read(self, operation: str, cursor: str) -> tuple[Any, ...]:
@@ -128,9 +130,13 @@ class Page(PublicModel, Generic[T]):
         *,
         key: Callable[[R], tuple[Any, ...]],
         view: Callable[[R], T],
+        more: bool = False,
     ) -> "Page[T]":
-        """The page from the `page.fetch` rows selected: `key` gives a row's sort key."""
+        """The page from the `page.fetch` rows selected: `key` gives a row's sort key.
+
+        `more`: the selection stopped early for a reason of its own, and others follow.
+        """
         shown = rows[: page.limit]
-        more = len(rows) > page.limit
+        more = more or len(rows) > page.limit
         cursor = page.cursors.write(page.operation, key(shown[-1])) if more else None
         return Page(items=[view(row) for row in shown], next=cursor)

@@ -6,9 +6,10 @@ cannot be seen from the types: the scope, the idempotency key, the precondition,
 
 import inspect
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from fastapi import APIRouter, FastAPI, Query
@@ -37,6 +38,7 @@ _CURSOR = Annotated[
     str | None,
     Query(max_length=MAX_CURSOR_LENGTH, description="`next` of the page before; none to begin"),
 ]
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _STATUS_OF_REPLY = {"ok": 200, "page": 200, "created": 201, "no_content": 204}
 
 
@@ -48,7 +50,8 @@ class Declared:
     endpoint: Callable[..., Awaitable[Response]]
     answer: Any
     refuses: tuple[type[DomainError], ...]
-    media_type: str | None = None
+    media_type: str | None
+    headers: Mapping[str, str]
 
 
 class Routes:
@@ -70,13 +73,14 @@ class Routes:
         match: bool = False,
         refuses: tuple[type[DomainError], ...] = (),
         statuses: tuple[int, ...] | None = None,
+        versioned: bool | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> Callable[[Function], Function]:
         """Declare a change. It runs in one transaction, committed before the answer is sent.
 
         `key`: POSTs take an Idempotency-Key unless told otherwise. `match`: If-Match is needed and
-        arrives as `expected: Sequence`. `statuses`: only where they cannot be read off the `Reply`
-        that the function makes.
+        arrives as `expected: Sequence`. `statuses` and `versioned` (it answers with an ETag): only
+        where they cannot be read off the `Reply` that the function makes.
         """
         if key is None:
             key = Key.OPTIONAL if method == "POST" else Key.NONE
@@ -89,6 +93,7 @@ class Routes:
                 scope=scope,
                 work=work,
                 statuses=statuses or _statuses(work),
+                versioned=_is_versioned(work) if versioned is None else versioned,
                 match=match,
                 key=key,
                 uploads=_uploads(work),
@@ -106,6 +111,7 @@ class Routes:
         scope: str,
         refuses: tuple[type[DomainError], ...] = (),
         statuses: tuple[int, ...] | None = None,
+        versioned: bool | None = None,
     ) -> Callable[[Function], Function]:
         """Declare a read. No transaction: each statement sees the newest commit."""
 
@@ -118,6 +124,7 @@ class Routes:
                 work=work,
                 statuses=statuses or _statuses(work),
                 paged=PageQuery in _hints(work).values(),
+                versioned=_is_versioned(work) if versioned is None else versioned,
             )
             self._add(operation, run_query, refuses)
             return work
@@ -131,11 +138,12 @@ class Routes:
         *,
         scope: str,
         media_type: str,
+        headers: Mapping[str, str] | None = None,
         refuses: tuple[type[DomainError], ...] = (),
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> Callable[[Function], Function]:
         """Declare an operation that takes a `call: Call`, opens its own units of work and returns a
-        Response: a stream, an export, a long poll."""
+        Response: a stream, an export, a long poll. `headers`: what each of its own tells."""
 
         def declare(work: Function) -> Function:
             operation = Operation(
@@ -147,7 +155,7 @@ class Routes:
                 statuses=(200,),
                 max_body_bytes=max_body_bytes,
             )
-            self._add(operation, run_plain, refuses, media_type)
+            self._add(operation, run_plain, refuses, media_type, headers or _NO_HEADERS)
             return work
 
         return declare
@@ -175,7 +183,9 @@ class Routes:
                 status_code=operation.statuses[0],
                 response_model=each.answer,
                 response_description=openapi.DESCRIPTIONS[operation.statuses[0]],
-                responses=openapi.responses(operation, each.answer, each.refuses, each.media_type),
+                responses=openapi.responses(
+                    operation, each.answer, each.refuses, each.media_type, each.headers
+                ),
                 openapi_extra=openapi.additions(operation),
                 route_class_override=partial(GuardedRoute, operation),  # type: ignore[arg-type]
             )
@@ -187,6 +197,7 @@ class Routes:
         run: Callable[[Operation, Request, dict[str, Any]], Awaitable[Response]],
         refuses: tuple[type[DomainError], ...],
         media_type: str | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> None:
         async def endpoint(request_: Request, **values: Any) -> Response:
             return await run(operation, request_, values)
@@ -197,7 +208,9 @@ class Routes:
         endpoint.__module__ = operation.work.__module__
         endpoint.__doc__ = operation.work.__doc__
         self.declared.append(
-            Declared(operation, endpoint, _answer_model(operation, hints), refuses, media_type)
+            Declared(
+                operation, endpoint, _answer_model(operation, hints), refuses, media_type, headers
+            )
         )
 
 
@@ -243,6 +256,15 @@ def _statuses(work: Callable[..., Any]) -> tuple[int, ...]:
     names = work.__code__.co_names
     found = {_STATUS_OF_REPLY[name] for name in names if name in _STATUS_OF_REPLY}
     return tuple(sorted(found, reverse=True)) or (200,)
+
+
+def _is_versioned(work: Callable[..., Any]) -> bool:
+    """Whether the `Reply` that `work` makes is given a sequence. One that another function makes
+    for it is taken to be: that is the thing itself, in its version."""
+    if Reply.__name__ not in work.__code__.co_names:
+        return True
+    arguments = (each for each in work.__code__.co_consts if isinstance(each, tuple))
+    return any("sequence" in names for names in arguments)
 
 
 def _uploads(work: Callable[..., Any]) -> tuple[str, ...]:

@@ -16,12 +16,12 @@ from starlette.responses import Response
 
 from common.actor import Actor
 from common.aggregate import Aggregate, Erased
-from common.errors import ForbiddenError, InvalidError, Place
+from common.errors import InvalidError, Place, UnavailableError
 from common.http import Call, Reply, Routes
 from common.journal.position import PATTERN, Position, PositionAheadError
 from common.journal.reader import Reader, SealedRow
 from common.journal.trail import add_trail
-from common.journal.visible import is_visible
+from common.journal.visible import is_visible, must_not_be_bound, sees_everything
 from common.journal.wake import SEALED
 from common.kafka.cloudevents import CloudEvents
 from common.models import PublicModel
@@ -40,22 +40,34 @@ WINDOW = 2000
 LOOKS = 5
 """Looks that one request takes at most: a rare type is searched for in several requests."""
 POLL_SECONDS = 1.0
+MAX_WAITING = 500
+"""Followers that one process lets wait at the same time."""
 
-# The latest sealed version of each stream, erased ones left out, in one snapshot. What it hashes is
-# what every mirror of the aggregate hashes over its own rows.
+# What the owner holds, erased ones left out, as of the sealed journal's end, in one snapshot: the
+# rows of its own table, and the latest sealed version of the few whose newest is not sealed yet.
+# Every mirror of the aggregate hashes the same over its own rows.
 DIGEST = """
+WITH unsealed AS (
+    SELECT DISTINCT stream FROM journal WHERE position IS NULL AND stream_type = $1
+), held AS (
+    SELECT id, sequence FROM "{table}" AS mine
+    WHERE NOT EXISTS (SELECT FROM unsealed WHERE stream = mine.id)
+      AND NOT EXISTS (SELECT FROM stream_key WHERE stream = mine.id AND wrapped IS NULL)
+    UNION ALL
+    SELECT stream, lpad(epoch::text, 4, '0') || '-' || lpad(version::text, 10, '0')
+    FROM unsealed CROSS JOIN LATERAL (
+        SELECT epoch, version, type FROM journal
+        WHERE journal.stream = unsealed.stream AND position IS NOT NULL
+        ORDER BY epoch DESC, version DESC LIMIT 1
+    ) AS latest
+    WHERE type <> $2
+)
 SELECT (SELECT epoch FROM journal_epoch) AS epoch,
        (SELECT position FROM journal_head) AS position, count(*) AS count,
        encode(sha256(coalesce(
-           string_agg(convert_to(stream || ' ' || sequence || E'\\n', 'UTF8'), '' ORDER BY stream),
+           string_agg(convert_to(id || ' ' || sequence || E'\\n', 'UTF8'), '' ORDER BY id),
            '')), 'hex') AS digest
-FROM (
-    SELECT DISTINCT ON (stream) stream, type,
-           lpad(epoch::text, 4, '0') || '-' || lpad(version::text, 10, '0') AS sequence
-    FROM journal WHERE stream_type = $1 AND position IS NOT NULL
-    ORDER BY stream, epoch DESC, version DESC
-) AS latest
-WHERE type <> $2
+FROM held
 """
 
 _After = Annotated[
@@ -77,6 +89,12 @@ _Wait = Annotated[
         description="how many seconds to wait for an event when there is none yet",
     ),
 ]
+
+
+class TooManyFollowersError(UnavailableError):
+    code = "too_many_followers"
+    title = "Too many followers are waiting here"
+    retry_after_seconds = 5
 
 
 class Digest(PublicModel):
@@ -127,7 +145,14 @@ def feed_routes(service: "Service") -> Routes:
     )
     scope = f"{service.name}.events.read"
 
-    @routes.plain("GET", "/events", scope=scope, media_type=BATCH, refuses=(PositionAheadError,))
+    @routes.plain(
+        "GET",
+        "/events",
+        scope=scope,
+        media_type=BATCH,
+        headers={"Journal-Position": "what to give as `after` in the next request"},
+        refuses=(PositionAheadError, TooManyFollowersError),
+    )
     async def follow_events(
         call: Call,
         after: _After = "0",
@@ -143,12 +168,10 @@ def feed_routes(service: "Service") -> Routes:
 
         Only events of the countries in your token are in it.
         """
-        _must_not_be_bound(call.actor)
+        must_not_be_bound(call.actor)
         _must_be_known(types, types_known)
         found = await _follow(call, Position.parse(after), types, limit, wait)
-        events = CloudEvents(
-            service.name, service.aggregates, call.site.runtime.settings.public_url
-        )
+        events = CloudEvents(service.name, service.aggregates, call.site.runtime.settings.base_url)
         body = ",".join(_event(events, row) for row in found.rows)
         return Response(
             f"[{body}]", media_type=BATCH, headers={"Journal-Position": str(found.position)}
@@ -163,6 +186,7 @@ def feed_routes(service: "Service") -> Routes:
 
         The digest covers the newest published version of everything of this kind.
         """
+        must_not_be_bound(uow.actor)
         return Reply.ok(await _digest(uow, _aggregate(aggregates, aggregate)))
 
     add_trail(routes, f"{service.name}.journal.read")
@@ -172,7 +196,10 @@ def feed_routes(service: "Service") -> Routes:
 async def _follow(
     call: Call, given: Position, types: list[str] | None, limit: int, wait: int
 ) -> Found:
-    """The events after `given`; when there are none, the first to come within `wait` seconds."""
+    """The events after `given`; when there are none, the first to come within `wait` seconds.
+
+    Raises TooManyFollowersError, PositionAheadError.
+    """
     runtime = call.site.runtime
     reader = Reader(runtime.engine)
     watch = runtime.wake.watch(SEALED)
@@ -184,6 +211,8 @@ async def _follow(
         left = until - clock.time()
         if found.rows or left <= 0 or runtime.draining or runtime.wake.stopped:
             return found
+        if runtime.wake.waiting(SEALED) >= MAX_WAITING:
+            raise TooManyFollowersError("Ask again in a moment, or without `wait`.")
         await watch.wait(min(left, POLL_SECONDS))
 
 
@@ -211,12 +240,27 @@ async def look(
         )
         position = fetched[-1].position if fetched else until
         weight += sum(len(row.data) for row in fetched)
-        rows += [row for row in fetched if is_visible(actor, row.stream_type, row.data)]
+        rows += await _visible(reader, actor, fetched)
     return Found(rows, Position(head.epoch, position))
 
 
+async def _visible(reader: Reader, actor: Actor, rows: list[SealedRow]) -> list[SealedRow]:
+    """The ones of `rows` that `actor` may see; what was erased is judged by what it was."""
+    if sees_everything(actor):
+        return rows
+    erased = [row for row in rows if f".{Erased.happened}." in row.type]
+    states = await reader.last_states([row.stream for row in erased]) if erased else {}
+    judged_by = {row.position: states.get(row.stream, row.data) for row in erased}
+    return [
+        row
+        for row in rows
+        if is_visible(actor, row.stream_type, judged_by.get(row.position, row.data))
+    ]
+
+
 async def _digest(uow: UnitOfWork, aggregate: Aggregate) -> Digest:
-    row = await uow.driver.fetchrow(DIGEST, aggregate.name, aggregate.event_type(Erased))
+    statement = DIGEST.format(table=aggregate.table)
+    row = await uow.driver.fetchrow(statement, aggregate.name, aggregate.event_type(Erased))
     return Digest(
         topic=aggregate.topic,
         count=row["count"],
@@ -249,9 +293,3 @@ def _must_be_known(types: list[str] | None, known: frozenset[str]) -> None:
             f"This service has no events of type {unknown[0]!r:.120}.",
             places=[Place("query:types", f"{name!r:.120} is not known") for name in unknown],
         )
-
-
-def _must_not_be_bound(actor: Actor) -> None:
-    """Raises ForbiddenError: the feed tells of every partner."""
-    if actor.partner is not None:
-        raise ForbiddenError("Your access is bound to one partner; the feed tells of all of them.")

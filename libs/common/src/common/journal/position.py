@@ -1,8 +1,10 @@
 """Where a follower of the journal stands, in a form that survives a restored database.
 
 A position alone would lie after a restore: the same number then names another row. So it travels
-with its epoch: `2-417`. Whoever comes with an older epoch continues where that epoch ended for this
-database, and gets every stream again; nothing is missed, and consumers compare sequences anyway.
+with its epoch: `2-417`. Whoever comes with an older epoch continues before the present one began,
+and gets the state of every stream again, which consumers compare by its sequence. Every state
+reaches them that way, not every step: what happened under epochs that they never saw may be left
+out, and what the lost database knew alone is gone.
 """
 
 import re

@@ -41,6 +41,16 @@ WHERE before < $4
 ORDER BY position
 """
 
+# An erased stream has one or, after a restore, several empty states behind its last real one.
+LAST_STATES = """
+SELECT given.stream, last.stream_type, last.data
+FROM unnest($1::uuid[]) AS given (stream) CROSS JOIN LATERAL (
+    SELECT stream_type, data::text AS data FROM journal
+    WHERE stream = given.stream AND data -> stream_type <> '{}'
+    ORDER BY epoch DESC, version DESC LIMIT 1
+) AS last
+"""
+
 CLAIM = """
 INSERT INTO reader AS mine (name, holder, lease_until)
 VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
@@ -157,6 +167,12 @@ class Reader:
         async with borrowed(self._engine) as driver:
             found = await driver.fetch(FETCH, position, limit, types, max_bytes, until)
         return [_sealed(row) for row in found]
+
+    async def last_states(self, streams: Several[UUID]) -> dict[UUID, str]:
+        """The data, in JSON, of the newest row of each of `streams` that has a state."""
+        async with borrowed(self._engine) as driver:
+            found = await driver.fetch(LAST_STATES, streams)
+        return {row["stream"]: row["data"] for row in found}
 
     async def head(self) -> Head:
         """Where the sealed journal ends now."""

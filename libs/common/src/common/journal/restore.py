@@ -30,8 +30,9 @@ STATEMENT_SECONDS = 900.0
 LOCK_SECONDS = 60.0
 
 RAISE_EPOCH = """
-UPDATE journal_epoch SET epoch = epoch + 1, raised_at = $1, reason = $2,
+UPDATE journal_epoch SET epoch = coalesce($3::integer, epoch + 1), raised_at = $1, reason = $2,
                          position = (SELECT position FROM journal_head)
+WHERE $3::integer IS NULL OR $3 > epoch
 RETURNING epoch, position
 """
 LATEST = """
@@ -57,7 +58,8 @@ NO_STREAM = UUID(int=0)
 
 
 class RestoreRefusedError(Exception):
-    """The journal holds something that this program does not know; nothing was changed."""
+    """The journal holds something that this program does not know, or the epoch would not be a new
+    one; nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,14 @@ async def restore(
     actor: str,
     ids: Ids,
     clock: Clock,
+    epoch: int | None = None,
 ) -> RestoreReport:
     """Begin a new epoch: all or nothing, in one transaction that keeps every writer out meanwhile.
 
     Writers that were under way finish before or run again under the new epoch. `reason` is for the
-    operators and does not leave. Raises RestoreRefusedError; errors of the database pass through.
+    operators and does not leave. `epoch`: the one to begin instead of the next, when that one is
+    known outside already: a second restore, from a backup made before the first, would use it
+    again. Raises RestoreRefusedError; errors of the database pass through.
     """
     known = {aggregate.name: aggregate for aggregate in aggregates}
     now = clock.now()
@@ -96,7 +101,10 @@ async def restore(
         # The aggregates first, as every writer does; then the journal, which shuts the rest out.
         tables = ", ".join(f'"{aggregate.table}"' for aggregate in known.values())
         await _execute(driver, f"LOCK TABLE {tables}, journal IN EXCLUSIVE MODE")
-        raised = await driver.fetchrow(RAISE_EPOCH, now, reason)
+        raised = await driver.fetchrow(RAISE_EPOCH, now, reason, epoch)
+        if raised is None:
+            present = await driver.fetchval("SELECT epoch FROM journal_epoch")
+            raise RestoreRefusedError(f"this journal is in epoch {present} already")
         epoch = raised["epoch"]
         row_facts = (epoch, now, actor, f"restore-{epoch}")
         counts = dict.fromkeys(known, 0)

@@ -23,7 +23,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.db.driver import transaction
-from common.db.faults import fault_of
+from common.db.faults import fault_of, said
 from common.journal.canonical import COLUMNS, chained
 from common.journal.wake import RECORDED, SEALED, Wake
 
@@ -48,13 +48,16 @@ IN_INDEX_ORDER = ("enable_bitmapscan = off", "enable_seqscan = off", "enable_sor
 
 HEAD = "SELECT position, hash FROM journal_head FOR UPDATE SKIP LOCKED"
 
+# As it is fetched: `data` is text here, and larger than it is stored.
+WEIGHT = "(octet_length(data) + coalesce(octet_length(private), 0))"
+
 # The first row always comes; the running weight keeps a batch of the largest rows out of memory.
 UNSEALED = f"""
 SELECT * FROM (
-    SELECT page.*, sum(weight) OVER (ORDER BY entry ROWS UNBOUNDED PRECEDING) - weight AS before
+    SELECT page.*, sum({WEIGHT}) OVER (ORDER BY entry ROWS UNBOUNDED PRECEDING) - {WEIGHT} AS before
     FROM (
-        SELECT {COLUMNS}, pg_column_size(data) + coalesce(octet_length(private), 0) AS weight
-        FROM journal WHERE position IS NULL AND entry > $1 ORDER BY entry LIMIT $2
+        SELECT {COLUMNS} FROM journal
+        WHERE position IS NULL AND entry > $1 ORDER BY entry LIMIT $2
     ) page
 ) weighed WHERE before < $3 ORDER BY entry
 """  # noqa: S608 - made of constants
@@ -139,7 +142,7 @@ class Sealer:
                 if fault_of(error) is None:
                     log.exception("sealing_failed")
                 else:
-                    log.warning("sealing_interrupted", error=str(error))
+                    log.warning("sealing_interrupted", error=said(error))
                 await _rest(stop, pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -11,19 +11,30 @@ from pydantic import ConfigDict, Field
 from common.crypto.envelope import UnreadableError
 from common.errors import ForbiddenError, NotFoundError
 from common.http import Page, PageQuery, Reply, Routes
-from common.journal.visible import is_visible
+from common.journal.reader import LAST_STATES
+from common.journal.visible import is_visible, must_not_be_bound
 from common.models import PublicModel
 from common.sequence import Sequence
 from common.uow import UnitOfWork
 
+MAX_BYTES = 4 * 1024 * 1024
+"""What the changes of one page may weigh, the first apart, which always comes."""
+
+# A page that becomes too heavy ends early; `found` rows there would have been.
 TRAIL = """
-SELECT position, hash, id, stream_type, epoch, version, type, occurred_at, actor, reason,
-       correlation_id, causation_id, data::text AS data, private
-FROM journal WHERE stream = $1 AND (epoch, version) > ($2, $3) ORDER BY epoch, version LIMIT $4
-"""
-LATEST = """
-SELECT stream_type, data::text AS data FROM journal
-WHERE stream = $1 ORDER BY epoch DESC, version DESC LIMIT 1
+SELECT * FROM (
+    SELECT page.*, count(*) OVER () AS found,
+           sum(weight) OVER (ORDER BY epoch, version ROWS UNBOUNDED PRECEDING) - weight AS before
+    FROM (
+        SELECT position, hash, id, stream_type, epoch, version, type, occurred_at, actor, reason,
+               correlation_id, causation_id, data::text AS data, private,
+               octet_length(data::text) + coalesce(octet_length(private), 0) AS weight
+        FROM journal WHERE stream = $1 AND (epoch, version) > ($2, $3)
+        ORDER BY epoch, version LIMIT $4
+    ) page
+) weighed
+WHERE before < $5
+ORDER BY epoch, version
 """
 KEY = "SELECT wrapped FROM stream_key WHERE stream = $1"
 
@@ -90,7 +101,7 @@ def add_trail(routes: Routes, scope: str) -> None:
         """
         await _must_be_visible(uow, stream)
         after = page.after or (0, 0)
-        rows = await uow.driver.fetch(TRAIL, stream, *after, page.fetch)
+        rows = await uow.driver.fetch(TRAIL, stream, *after, page.fetch, MAX_BYTES)
         wrapped = await uow.driver.fetchval(KEY, stream)
         return Reply.page(
             Page.of(
@@ -98,23 +109,23 @@ def add_trail(routes: Routes, scope: str) -> None:
                 page,
                 key=lambda row: (row["epoch"], row["version"]),
                 view=lambda row: _entry(uow, stream, wrapped, row),
+                more=bool(rows) and rows[0]["found"] > len(rows),
             )
         )
 
 
 async def _must_be_visible(uow: UnitOfWork, stream: UUID) -> None:
     """Raises NotFoundError, ForbiddenError for another country's or for a partner-bound token."""
-    if uow.actor.partner is not None:
-        raise ForbiddenError("Your access is bound to one partner; trails are for auditors.")
-    latest = await uow.driver.fetchrow(LATEST, stream)
-    if latest is None:
+    must_not_be_bound(uow.actor)
+    last = await uow.driver.fetchrow(LAST_STATES, [stream])
+    if last is None:
         raise NotFoundError("The journal knows no such thing.")
-    if not is_visible(uow.actor, latest["stream_type"], latest["data"]):
+    if not is_visible(uow.actor, last["stream_type"], last["data"]):
         raise ForbiddenError("It lies outside the countries that your access covers.")
 
 
 def _entry(uow: UnitOfWork, stream: UUID, wrapped: bytes | None, row: Any) -> TrailEntry:
-    secrecy, private = _open(uow, stream, wrapped, row)
+    secrecy, private = opened(uow, stream, wrapped, row)
     return TrailEntry(
         id=row["id"],
         type=row["type"],
@@ -132,16 +143,17 @@ def _entry(uow: UnitOfWork, stream: UUID, wrapped: bytes | None, row: Any) -> Tr
     )
 
 
-def _open(
+def opened(
     uow: UnitOfWork, stream: UUID, wrapped: bytes | None, row: Any
 ) -> tuple[Secrecy, dict[str, Any] | None]:
+    """The private part of `row` (its `id` and `private`); `wrapped`: the stream's key."""
     if row["private"] is None:
         return Secrecy.NONE, None
     if wrapped is None:
         return Secrecy.ERASED, None
     try:
         key = uow.envelope.unwrap(wrapped, stream.bytes)
-        opened = json.loads(uow.envelope.open(key, row["private"], row["id"].bytes))
+        private = json.loads(uow.envelope.open(key, row["private"], row["id"].bytes))
     except UnreadableError:
         return Secrecy.UNREADABLE, None
-    return Secrecy.OPEN, opened
+    return Secrecy.OPEN, private

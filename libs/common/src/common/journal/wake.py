@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from common.db.driver import connect
-from common.db.faults import fault_of
+from common.db.faults import fault_of, said
 
 log = structlog.get_logger()
 
@@ -86,6 +86,10 @@ class Wake:
         """How often the channel was marked, as far as this process knows; for `wait(since=…)`."""
         return self._marks[channel]
 
+    def waiting(self, channel: Channel) -> int:
+        """How many wait on the channel in this process now."""
+        return len(self._waiters[channel])
+
     def watch(self, channel: Channel) -> Watch:
         """A waiter for a loop: it remembers what it has seen, so that no mark falls in between."""
         return Watch(self, channel)
@@ -131,7 +135,7 @@ class Wake:
                     if fault_of(error) is None and not isinstance(error, TimeoutError):
                         log.exception("wake_failed")
                     else:
-                        log.warning("wake_connection_lost", error=str(error))
+                        log.warning("wake_connection_lost", error=said(error))
                 if asyncio.get_running_loop().time() - began > LONGEST_PAUSE_SECONDS:
                     pause = FIRST_PAUSE_SECONDS
                 await asyncio.wait({stopping}, timeout=pause)

@@ -16,6 +16,7 @@ Kafka being away stops nobody else: the journal, its feed and the API go on.
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -28,7 +29,7 @@ from common.aggregate import Aggregate
 from common.db.driver import borrowed
 from common.db.faults import fault_of
 from common.ids import Ids
-from common.journal.reader import Cursor, LeadershipLostError, Reader
+from common.journal.reader import Cursor, Head, LeadershipLostError, Reader
 from common.journal.wake import Wake
 from common.kafka import watermarks
 from common.kafka.client import cluster_id
@@ -181,33 +182,40 @@ class Publisher:
         ends = await watermarks.ends_of(self._settings, self._out.topics)
         async with borrowed(self._out.engine) as driver:
             trouble = await watermarks.signs_of_a_restore(driver, self._out.service, ends.values())
+            start = (await watermarks.look(driver, cursor.position)).watermark
+            now = await driver.fetchval("SELECT clock_timestamp()")
         if trouble is not None:
             raise HaltedError(trouble)
         emptied = {place.topic for place, end in ends.items() if end.watermark is None}
         if cursor.cluster_id != cluster:
             emptied = set(self._out.topics)
-        position = await self._catch_up(producers, holder, cursor, cluster, emptied)
+        place = await self._catch_up(producers, holder, cursor, cluster, emptied)
+        if place is not None:
+            start = replace(start, position=place.position, head_hash=place.hash.hex())
+        born = watermarks.births(ends, now)
         self._enter(State.LEADING)
-        await Term(self._out, producers, holder, position).follow(stop)
+        await Term(self._out, producers, holder, start, born).follow(stop)
 
     async def _catch_up(
         self, producers: Producers, holder: UUID, cursor: Cursor, cluster: str, emptied: set[str]
-    ) -> int:
+    ) -> Head | None:
         """Give a new cluster, or topics that lost their records, the latest states.
 
-        Returns the position to follow from, never one after the moment at which the pages began.
+        Returns where to follow from, never after the moment at which the pages began; None: from
+        the cursor.
         """
-        position = cursor.position
-        if position > 0 and emptied:
+        place = None
+        if cursor.position > 0 and emptied:
             self._enter(State.REPUBLISHING)
             if cursor.cluster_id != cluster:
                 # The pages of all topics cover whatever the cursor had not come to.
-                position = (await self._out.reader.head()).position
+                place = await self._out.reader.head()
             sent = await republish(self._out.engine, self._out.events, producers, emptied)
             self._out.metrics.republished.inc(sent)
         if cursor.cluster_id != cluster:
+            position = cursor.position if place is None else place.position
             await self._out.reader.reset(READER, holder, position, cluster)
-        return position
+        return place
 
     # --- how it is doing ------------------------------------------------------------------------
 

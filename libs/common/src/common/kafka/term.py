@@ -6,22 +6,23 @@ was decided before.
 """
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.aggregate import PARTITIONS
 from common.db.driver import transaction
-from common.journal.reader import Reader, SealedRow
+from common.journal.reader import LeadershipLostError, Reader, SealedRow
 from common.journal.seal import IN_INDEX_ORDER
 from common.journal.wake import SEALED, Wake, Watch
 from common.kafka.cloudevents import CloudEvents, Record
 from common.kafka.metrics import PublisherMetrics
 from common.kafka.producers import Parcel, Producers
 from common.kafka.republish import bury
-from common.kafka.watermarks import Watermark, look
+from common.kafka.watermarks import Watermark, look, still_holds
 from common.points import Point, reached
 
 READER = "kafka"
@@ -62,13 +63,27 @@ class Batch:
 
 
 class Term:
-    """The publishing of one leader, `holder` of the cursor that stands at `position`."""
+    """The publishing of one leader, `holder` of the cursor.
 
-    def __init__(self, outlet: Outlet, producers: Producers, holder: UUID, position: int) -> None:
+    `start` is where the cursor stands, as the journal was when it was checked for a restore; `born`
+    says when each topic was.
+    """
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        producers: Producers,
+        holder: UUID,
+        start: Watermark,
+        born: Mapping[str, datetime],
+    ) -> None:
         self._out = outlet
         self._producers = producers
         self._holder = holder
-        self._position = position
+        self._born = born
+        self._seen = start
+        self._position = start.position
+        self._sent: list[SealedRow] = []
         self._marked_at = float("-inf")
         self._unmarked_since: float | None = None
         self._bury_at = 0.0
@@ -117,7 +132,7 @@ class Term:
         position = batch.rows[-1].position if batch.rows else self._position
         marks: list[tuple[int, Record]] = []
         if self._now() >= self._mark_at(batch.drained):
-            marks = list(self._marks(await self._look(position)))
+            marks = list(self._marks(await self._look(position, batch.rows)))
         await self._producers.send(await self._pack(batch.rows, marks))
         if batch.rows:
             reached(Point.IN_KAFKA_TRANSACTION)
@@ -129,6 +144,7 @@ class Term:
             reached(Point.BEFORE_CURSOR)
             self._moving = asyncio.create_task(self._move(self._position, position))
             self._position = position
+            self._sent = batch.rows[-1:]
         self._remember(marked=bool(marks), events=bool(batch.rows))
         if batch.drained:
             await self._moved()
@@ -167,17 +183,31 @@ class Term:
         elif events and self._unmarked_since is None:
             self._unmarked_since = self._now()
 
-    async def _look(self, position: int) -> Watermark:
+    async def _look(self, position: int, rows: list[SealedRow]) -> Watermark:
+        """The watermark for `position`, where `rows` end. Raises LeadershipLostError when the
+        journal is no longer the one that was checked.
+
+        A replica that lagged may take over under us: it knows us as the leader, but lacks what we
+        have sent. The next term checks it against Kafka.
+        """
         # As for the sealer: plain index scans clear away what was sealed meanwhile.
         async with transaction(self._out.engine, *IN_INDEX_ORDER) as driver:
             seen = await look(driver, position)
-        self._out.metrics.lag.set(max(0, seen.head - position))
+            holds = await still_holds(driver, self._seen, self._sent + rows[-1:])
+        if not holds or seen.watermark.epoch != self._seen.epoch:
+            raise LeadershipLostError(
+                f"the journal has changed under us: at position {self._seen.position} of epoch "
+                f"{self._seen.epoch}, or behind it, it is not what it was"
+            )
+        self._seen = seen.watermark
+        self._out.metrics.lag.set(seen.head - position)
         return seen.watermark
 
     def _marks(self, watermark: Watermark) -> Iterator[tuple[int, Record]]:
         for topic in self._out.topics:
+            mark = replace(watermark, born=self._born[topic])
             for partition in range(PARTITIONS):
-                yield partition, watermark.record(self._out.service, topic, partition)
+                yield partition, mark.record(self._out.service, topic, partition)
 
     # --- when there is nothing to publish -------------------------------------------------------
 

@@ -8,21 +8,27 @@ ahead of its journal means that the database went back in time.
 `time` is the moment of the look at the journal, unless rows are still waiting behind the watermark,
 sealed or not: then it is the moment of the earliest of them. So a publisher that works off a
 backlog, or a sealer that stands still, never makes a mirror look fresh.
+
+After a restore, a watermark that is `whole` says that every stream there is was said again before
+it: what a reader has of a lower epoch only was made after the backup, and the owner knows it no
+more. And `born` tells one topic from another of the same name: offsets of an earlier one mean
+nothing.
 """
 
 import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from common.aggregate import NAMESPACE, PARTITIONS
+from common.journal.reader import SealedRow
 from common.kafka.client import connection
 from common.kafka.cloudevents import (
     CONTENT_TYPE,
@@ -46,20 +52,33 @@ LATER = 1_000
 
 READ_SECONDS = 30.0
 
-# One statement, so one snapshot: what it does not see was not committed when it looked.
+# One statement, so one snapshot: what it does not see was not committed when it looked. The rows of
+# a restore bear the moment at which the epoch was raised, so one of them that waits holds it back.
 LOOK = """
-SELECT (SELECT epoch FROM journal_epoch) AS epoch,
-       (SELECT position FROM journal_head) AS head,
-       (SELECT hash FROM journal WHERE position = $1) AS hash,
-       least(
-           statement_timestamp(),
-           (SELECT min(occurred_at) FROM (
-               SELECT occurred_at FROM journal WHERE position > $1 ORDER BY position LIMIT 1000
-           ) sealed),
-           (SELECT min(occurred_at) FROM (
-               SELECT occurred_at FROM journal WHERE position IS NULL ORDER BY entry LIMIT 1000
-           ) unsealed)
-       ) AS complete_until
+SELECT epoch, head, hash, complete_until,
+       epoch = 1 OR coalesce(complete_until > raised_at, false) AS whole
+FROM (
+    SELECT epoch, raised_at,
+           (SELECT position FROM journal_head) AS head,
+           (SELECT hash FROM journal WHERE position = $1) AS hash,
+           least(
+               statement_timestamp(),
+               (SELECT min(occurred_at) FROM (
+                   SELECT occurred_at FROM journal WHERE position > $1 ORDER BY position LIMIT 1000
+               ) sealed),
+               (SELECT min(occurred_at) FROM (
+                   SELECT occurred_at FROM journal WHERE position IS NULL ORDER BY entry LIMIT 1000
+               ) unsealed)
+           ) AS complete_until
+    FROM journal_epoch
+) looked
+"""
+STILL_HOLDS = """
+SELECT ($1 = 0 OR EXISTS (SELECT FROM journal WHERE position = $1 AND hash = decode($2, 'hex')))
+   AND NOT EXISTS (
+       SELECT FROM unnest($3::bigint[], $4::uuid[]) AS sent (position, id)
+       WHERE NOT EXISTS (
+           SELECT FROM journal WHERE journal.position = sent.position AND journal.id = sent.id))
 """
 UNKNOWN = """
 SELECT event FROM unnest($1::uuid[]) AS event
@@ -80,12 +99,17 @@ class Watermark:
     `time` (UTC): nothing that was recorded before it is missing.
 
     `head_hash` is the journal's chain hash at `position`, in hexadecimal.
+
+    `whole`: every stream of the journal was said under `epoch` before. `born` (UTC): when the
+    publisher first found this topic empty; None where an older one did not say.
     """
 
     epoch: int
     position: int
     head_hash: str
     time: datetime
+    whole: bool = False
+    born: datetime | None = None
 
     def record(self, service: str, topic: str, partition: int) -> Record:
         """This watermark as the record for one partition of one of the service's topics."""
@@ -94,6 +118,8 @@ class Watermark:
             "position": self.position,
             "head_hash": self.head_hash,
             "time": timestamp(self.time),
+            "whole": self.whole,
+            "born": None if self.born is None else timestamp(self.born),
         }
         attributes = {
             "specversion": SPEC_VERSION,
@@ -111,12 +137,24 @@ class Watermark:
         """The watermark in a record's value. Raises UnreadableRecordError."""
         try:
             found = json.loads(value or b"")
-            moment = datetime.fromisoformat(found["time"])
-            if moment.tzinfo is None:
-                raise ValueError("its time has no timezone")
-            return cls(int(found["epoch"]), int(found["position"]), str(found["head_hash"]), moment)
-        except (ValueError, KeyError, TypeError) as error:
+            born = found.get("born")
+            return cls(
+                int(found["epoch"]),
+                int(found["position"]),
+                str(found["head_hash"]),
+                _moment(found["time"]),
+                whole=found.get("whole") is True,
+                born=None if born is None else _moment(born),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise UnreadableRecordError(f"not a watermark: {error!r}") from error
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no timezone")
+    return moment.astimezone(UTC)
 
 
 @dataclass(frozen=True)
@@ -140,8 +178,27 @@ def is_watermark(key: bytes | None) -> bool:
 async def look(driver: Any, position: int) -> Look:
     """The watermark for `position`, from one look at the journal on `driver` (asyncpg)."""
     row = await driver.fetchrow(LOOK, position)
-    mark = Watermark(row["epoch"], position, (row["hash"] or NO_HASH).hex(), row["complete_until"])
+    mark = Watermark(
+        row["epoch"],
+        position,
+        (row["hash"] or NO_HASH).hex(),
+        row["complete_until"],
+        whole=row["whole"],
+    )
     return Look(mark, row["head"])
+
+
+async def still_holds(driver: Any, mark: Watermark, sent: Sequence[SealedRow]) -> bool:
+    """Whether the journal still has what it had at `mark`, and the rows `sent` where they were."""
+    return bool(
+        await driver.fetchval(
+            STILL_HOLDS,
+            mark.position,
+            mark.head_hash,
+            [row.position for row in sent],
+            [row.id for row in sent],
+        )
+    )
 
 
 # --- the check on start -------------------------------------------------------------------------
@@ -169,11 +226,22 @@ async def signs_of_a_restore(driver: Any, service: str, seen: Iterable[End]) -> 
     sign = await _sign(driver, ends, row["epoch"], row["position"])
     if sign is None:
         return None
+    highest = max(_epochs(ends))
+    option = f" --epoch {highest + 1}" if highest > row["epoch"] else ""
     return (
         f"Kafka holds events of {service} {sign}: the database was restored from a backup, or "
         f"failed over to a replica that lagged. Nothing is published, because versions would be "
-        f"used twice. Run `python -m {service} journal restore`; publishing then goes on by itself."
+        f"used twice. Run `python -m {service} journal restore{option}`; publishing then goes on "
+        "by itself."
     )
+
+
+def _epochs(ends: Iterable[End]) -> Iterator[int]:
+    """Every epoch that Kafka has seen; all of them are used up."""
+    for end in ends:
+        if end.watermark is not None:
+            yield end.watermark.epoch
+        yield from (epoch for _, epoch in end.later)
 
 
 async def _sign(driver: Any, ends: list[End], epoch: int, head: int) -> str | None:
@@ -192,6 +260,15 @@ async def _sign(driver: Any, ends: list[End], epoch: int, head: int) -> str | No
     later = [event for end in ends for event, of_epoch in end.later if of_epoch >= epoch]
     lost = await driver.fetchval(UNKNOWN, later)
     return None if lost is None else f"(one is {lost}) that this journal does not have"
+
+
+def births(ends: Mapping[TopicPartition, End], now: datetime) -> dict[str, datetime]:
+    """When each topic of `ends` was born, by its own watermarks; `now` for one that has none."""
+    found = {part.topic: now for part in ends}
+    for part, end in ends.items():
+        if end.watermark is not None and end.watermark.born is not None:
+            found[part.topic] = end.watermark.born
+    return found
 
 
 async def ends_of(settings: CommonSettings, topics: Iterable[str]) -> dict[TopicPartition, End]:

@@ -49,8 +49,10 @@ class MirrorAge:
         return self.problem(bound_seconds) is not None
 
 
+# `waited`: how long this transaction has been under way; without one, nothing.
 _AGE = """
-SELECT count(watermark_at) AS heard, min(watermark_at) AS oldest, max(watermark_at) AS newest
+SELECT count(watermark_at) AS heard, min(watermark_at) AS oldest, max(watermark_at) AS newest,
+       date_trunc('second', statement_timestamp() - now()) AS waited
 FROM mirror_partition WHERE topic = $1
 """
 
@@ -65,6 +67,9 @@ async def mirror_age(
 ) -> MirrorAge:
     """The age of `mirror` (or of a topic) as `source` sees it: a unit of work, or an asyncpg
     connection and `now`. One small statement.
+
+    A unit of work knows the time at which it began; the whole seconds that it has waited since, for
+    locks above all, are added.
     """
     topic = mirror if isinstance(mirror, str) else mirror.topic
     if isinstance(source, UnitOfWork):
@@ -74,6 +79,8 @@ async def mirror_age(
     if now is None:
         raise ValueError("say what time it is")
     row = await driver.fetchrow(_AGE, topic)
+    if isinstance(source, UnitOfWork):
+        now += row["waited"]
     if row["heard"] < partitions:
         return MirrorAge(topic, None)
     ahead = _seconds(row["newest"], now) - Decimal(str(skew_seconds))

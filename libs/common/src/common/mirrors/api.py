@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
 from common.http import Reply, Routes
+from common.journal.visible import must_not_be_bound
 from common.mirrors.age import Stale, mirror_age
 from common.mirrors.mirror import Mirror, Reaction
 from common.mirrors.rows import quoted
@@ -94,6 +95,8 @@ def mirror_routes(
 
         Two services agree when the owner's digest of its own rows is the same as the one here.
         """
+        if digest:
+            must_not_be_bound(uow.actor)
         views = []
         for mirror in service.mirrors:
             age = await mirror_age(uow, mirror, skew_seconds=skew_seconds)

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from common.aggregate import PARTITIONS
 from common.db.driver import transaction
-from common.db.faults import Fault, fault_of
+from common.db.faults import Fault, fault_of, said
 from common.kafka.cloudevents import UnreadableRecordError
 from common.kafka.watermarks import Watermark, is_watermark
+from common.mirrors.ghosts import close_ghosts
 from common.mirrors.mirror import Mirror, Reaction
 from common.mirrors.parking import park
-from common.mirrors.partitions import Partition, Step, move
+from common.mirrors.partitions import Partition, Step, move, whole_anew, whole_epoch
 from common.mirrors.reading import Item, KafkaRecord, read_item, read_watermark
 from common.mirrors.rows import REFUSED, Absorbed, absorb
 from common.points import Point, reached
@@ -52,12 +54,18 @@ class Applied:
 
 
 class Applier:
-    """Applies batches to the mirrors of one service."""
+    """Applies batches to the mirrors of one service. `partitions`: how many each topic has."""
 
     def __init__(
-        self, engine: AsyncEngine, mirrors: Sequence[Mirror], reactions: Sequence[Reaction]
+        self,
+        engine: AsyncEngine,
+        mirrors: Sequence[Mirror],
+        reactions: Sequence[Reaction],
+        *,
+        partitions: int = PARTITIONS,
     ) -> None:
         self._engine = engine
+        self._partitions = partitions
         self._of_topic: dict[str, list[tuple[Mirror, tuple[str, ...]]]] = {}
         for mirror in mirrors:
             names = tuple(each.name for each in reactions if each.mirror is mirror)
@@ -66,8 +74,9 @@ class Applier:
     async def apply(self, cluster_id: str, batches: Sequence[Batch]) -> Applied:
         """Apply `batches` and move on. The transaction runs again, bounded, when the database asks.
 
-        Raises OffsetMovedError when a partition does not stand where the batch begins, and the
-        database's own errors; nothing is written then.
+        Raises OffsetMovedError when a partition does not stand where the batch begins,
+        AnotherTopicError when it is of another topic than our place, and the database's own
+        errors; nothing is written then.
         """
         steps = [_step(batch) for batch in batches]
         items = self._read(batches)
@@ -80,7 +89,7 @@ class Applier:
             except REFUSED as error:
                 if careful:
                     raise
-                log.warning("mirror_row_refused", error=str(error))
+                log.warning("mirror_row_refused", error=said(error))
                 careful = True
             except Exception as error:
                 if fault_of(error) is not Fault.RERUN or attempt == MAX_RUNS:
@@ -108,8 +117,9 @@ class Applier:
         careful: bool,
     ) -> Applied:
         absorbed: list[Absorbed] = []
-        parked = 0
+        parked = ghosts = duties = 0
         async with transaction(self._engine) as driver:
+            whole = await whole_anew(driver, cluster_id, steps)
             await move(driver, cluster_id, steps)
             for topic in sorted(items):
                 of_topic = [
@@ -120,12 +130,18 @@ class Applier:
                 ]
                 parked += await park(driver, cluster_id, of_topic)
                 absorbed += of_topic
+            for topic in whole:
+                epoch = await whole_epoch(driver, cluster_id, topic, self._partitions)
+                for mirror, names in self._of_topic[topic] if epoch > 1 else ():
+                    closed = await close_ghosts(driver, mirror, names, epoch)
+                    ghosts += closed
+                    duties += closed * len(names)
         return Applied(
             following={step.partition: step.following for step in steps},
             events=sum(len(each.items) for each in absorbed),
-            written=sum(each.written for each in absorbed),
+            written=sum(each.written for each in absorbed) + ghosts,
             parked=parked,
-            due=sum(each.due for each in absorbed),
+            due=sum(each.due for each in absorbed) + duties,
             watermarks={step.partition: step.watermark for step in steps if step.watermark},
         )
 

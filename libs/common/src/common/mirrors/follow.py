@@ -5,7 +5,8 @@ after a pause: so a batch that failed comes again, and one that somebody else ap
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,7 +22,7 @@ from common.mirrors import partitions
 from common.mirrors.apply import Applied, Applier, Batch
 from common.mirrors.metrics import FollowerMetrics, look
 from common.mirrors.mirror import Mirror, Reaction
-from common.mirrors.partitions import OffsetMovedError, Partition
+from common.mirrors.partitions import AnotherTopicError, OffsetMovedError, Partition
 from common.points import Point, reached
 from common.settings import CommonSettings
 
@@ -63,7 +64,7 @@ class Follower:
         self._settings = settings
         self._engine = engine
         self._mirrors = tuple(mirrors)
-        self._applier = Applier(engine, mirrors, reactions)
+        self._applier = Applier(engine, mirrors, reactions, partitions=partitions)
         self._wake = wake
         self._metrics = metrics
         self._partitions = partitions
@@ -124,7 +125,10 @@ class Follower:
                 log.warning("offsets_moved", error=str(error))
                 consumer.hold(records)
             except OutOfRangeError as error:
-                await self._restart(consumer, error.partitions)
+                await self._restart(consumer, dict.fromkeys(error.partitions))
+            except AnotherTopicError as error:
+                consumer.hold(records)
+                await self._restart(consumer, error.born)
             except (KafkaError, ClusterChangedError):
                 raise
             except Exception as error:
@@ -180,16 +184,20 @@ class Follower:
         self._at.update(still_ours)
         consumer.place(still_ours)
 
-    async def _restart(self, consumer: Consumer, lost: Collection[Partition]) -> None:
-        """The topic was emptied or made anew; a mirror loses nothing by reading it all again."""
+    async def _restart(self, consumer: Consumer, lost: Mapping[Partition, datetime | None]) -> None:
+        """The topic was emptied or made anew (born when, if known); a mirror loses nothing by
+        reading it all again.
+        """
         consumer.hold(lost)
         if await consumer.ask_cluster_id() != consumer.cluster_id:
             raise ClusterChangedError("another cluster answers at the same address")
         beginnings = await consumer.beginnings(lost)
-        log.warning("place_out_of_range", partitions=sorted(lost), beginnings=str(beginnings))
+        log.warning("places_mean_nothing", partitions=sorted(lost), beginnings=str(beginnings))
         async with transaction(self._engine) as driver:
             for partition, beginning in beginnings.items():
-                await partitions.restart(driver, consumer.cluster_id, partition, beginning)
+                await partitions.restart(
+                    driver, consumer.cluster_id, partition, beginning, lost[partition]
+                )
 
     async def _tell(self, consumer: Consumer) -> None:
         """Every few seconds: offsets for Kafka's tools, figures for ours."""

@@ -12,12 +12,19 @@ CREATE TABLE mirror_partition (
     watermark_position bigint,
     watermark_hash     text,
     watermark_at       timestamptz,
+    whole_epoch        integer,
+    born               timestamptz,
     updated_at         timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (cluster_id, topic, partition)
 ) WITH (fillfactor = 50);
 
 COMMENT ON COLUMN mirror_partition.watermark_at IS
     'the earlier of the publisher''s and the broker''s time of the last watermark processed';
+
+COMMENT ON COLUMN mirror_partition.whole_epoch IS
+    'everything that the owner has was said under this epoch: rows of lower ones are no more';
+COMMENT ON COLUMN mirror_partition.born IS
+    'when the topic was, by its watermarks: the offsets of one born earlier mean nothing in a later one';
 
 -- A row here is a duty: its consequences are not yet drawn. One row per reaction and mirror row.
 CREATE TABLE reaction_due (
@@ -33,7 +40,7 @@ CREATE TABLE reaction_due (
     traceparent  text,
     PRIMARY KEY (reaction, id)
 ) WITH (fillfactor = 70);
-CREATE INDEX reaction_due_next ON reaction_due (not_before);
+CREATE INDEX reaction_due_next ON reaction_due (waiting, not_before);
 
 COMMENT ON COLUMN reaction_due.generation IS 'rises each time it becomes due again';
 COMMENT ON COLUMN reaction_due.waiting IS 'it would loosen something: asked again once the mirror is fresh';

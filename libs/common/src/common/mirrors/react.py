@@ -22,7 +22,7 @@ from common.actor import Actor
 from common.aggregate import PARTITIONS
 from common.clock import Clock
 from common.db.driver import borrowed
-from common.db.faults import fault_of
+from common.db.faults import fault_of, said
 from common.errors import DomainError
 from common.ids import Ids
 from common.journal.wake import DUE, Wake
@@ -53,7 +53,7 @@ _DUE = """
 SELECT reaction, id, traceparent FROM reaction_due
 WHERE reaction = ANY($1::text[]) AND not_before <= now()
   AND (NOT waiting OR reaction = ANY($2::text[]))
-ORDER BY not_before LIMIT $3
+ORDER BY waiting, not_before LIMIT $3
 """
 _TAKE = """
 SELECT generation, causation_id, traceparent FROM reaction_due
@@ -155,7 +155,7 @@ class Reactor:
                 if fault_of(error) is None and not isinstance(error, DatabaseUnavailableError):
                     log.exception("reactor_failed")
                 else:
-                    log.warning("reactor_waits", error=str(error))
+                    log.warning("reactor_waits", error=said(error))
                 await _wait(stop, asyncio.sleep(POLL_SECONDS))
                 continue
             await _wait(stop, watch.wait(POLL_SECONDS))
@@ -193,12 +193,14 @@ class Reactor:
             self._looked = now
             await look_due(self._metrics, driver, tuple(self._reactions.values()))
 
-    async def _fresh(self, source: UnitOfWork | Any, now: datetime) -> set[str]:
+    async def _fresh(self, driver: Any, now: datetime) -> set[str]:
         """The topics whose mirrors are young enough for what loosens."""
         topics = {each.mirror.topic for each in self._reactions.values()}
-        return {topic for topic in topics if await self._is_fresh(source, topic, now)}
+        return {topic for topic in topics if await self._is_fresh(driver, topic, now)}
 
-    async def _is_fresh(self, source: UnitOfWork | Any, topic: str, now: datetime) -> bool:
+    async def _is_fresh(
+        self, source: UnitOfWork | Any, topic: str, now: datetime | None = None
+    ) -> bool:
         age = await mirror_age(
             source, topic, now=now, skew_seconds=self._skew, partitions=self._partitions
         )
@@ -237,7 +239,7 @@ class Reactor:
             causation_id=duty["causation_id"],
             traceparent=duty["traceparent"] and str(trace),
         )
-        fresh = await self._is_fresh(uow, reaction.mirror.topic, uow.now)
+        fresh = await self._is_fresh(uow, reaction.mirror.topic)
         reached(Point.BEFORE_REACTION)
         outcome = await reaction.react(uow, run.id, fresh)
         key = (reaction.name, run.id, run.generation)

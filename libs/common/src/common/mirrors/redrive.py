@@ -38,6 +38,14 @@ _RESOLVE = """
 UPDATE parked SET resolved_at = now(), resolution = $5, attempts = attempts + 1
 WHERE cluster_id = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND resolved_at IS NULL
 """
+_DISMISS = """
+UPDATE parked SET resolved_at = now(), resolution = 'dismissed', attempts = attempts + 1
+WHERE topic = $1 AND partition = $2 AND "offset" = $3 AND resolved_at IS NULL AND id IS NULL
+"""
+_STILL_OPEN = """
+SELECT topic, partition, "offset", id, error FROM parked WHERE resolved_at IS NULL
+ORDER BY parked_at, cluster_id, topic, partition, "offset" LIMIT $1
+"""
 _LEAVE = """
 UPDATE parked SET attempts = attempts + 1, error = $5
 WHERE cluster_id = $1 AND topic = $2 AND partition = $3 AND "offset" = $4
@@ -92,16 +100,33 @@ async def redrive_on(
     return Redriven(tried, healed, left)
 
 
-async def dismiss(driver: Any, cluster_id: str, topic: str, partition: int, offset: int) -> bool:
-    """Resolve an open record whose key is no aggregate's id: no row waits for it. Whether it was
-    so.
+async def dismiss(runtime: "Runtime", topic: str, partition: int, offset: int) -> bool:
+    """Give up one record for good, by the place where it lay; see `dismiss_on`."""
+    async with borrowed(runtime.engine) as driver:
+        return await dismiss_on(driver, topic, partition, offset)
 
-    A record that keeps a row closed cannot be dismissed; only a readable event opens the row.
+
+async def dismiss_on(driver: Any, topic: str, partition: int, offset: int) -> bool:
+    """Resolve the open record at this place whose key is no aggregate's id: no row waits for it.
+    Whether there was one.
+
+    A record that keeps a row closed cannot be dismissed; only a readable event opens the row. What
+    was parked from an earlier cluster at the same place is dismissed with it.
     """
-    status = await driver.execute(
-        _RESOLVE + " AND id IS NULL", cluster_id, topic, partition, offset, "dismissed"
-    )
-    return bool(status == "UPDATE 1")
+    status = await driver.execute(_DISMISS, topic, partition, offset)
+    return bool(status != "UPDATE 0")
+
+
+async def still_open(runtime: "Runtime", limit: int = PAGE) -> list[str]:
+    """A line for each of the oldest open records: its place, what it keeps closed, and why."""
+    async with borrowed(runtime.engine) as driver:
+        rows = await driver.fetch(_STILL_OPEN, limit)
+    return [_line(row) for row in rows]
+
+
+def _line(row: Any) -> str:
+    keeps = "closes no row" if row["id"] is None else f"keeps {row['id']} closed"
+    return f"{row['topic']} {row['partition']} {row['offset']} {keeps}: {row['error']}"
 
 
 async def _try(

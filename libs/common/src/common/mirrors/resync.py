@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.db.driver import borrowed
-from common.db.faults import fault_of
+from common.db.faults import fault_of, said
 from common.journal.wake import DUE, Wake
 from common.mirrors.mirror import Reaction
 from common.mirrors.rows import quoted
@@ -48,6 +48,28 @@ async def resync_reaction(driver: Any, reaction: Reaction) -> int:
         made_due += number
         if number < PAGE:
             return made_due
+
+
+async def make_due(
+    driver: Any, reaction: Reaction, ids: Sequence[UUID], *, again: bool = True
+) -> None:
+    """Make `reaction` due for the rows `ids` of its mirror.
+
+    `again`: also for those that are due already, at once and without their errors.
+    """
+    clash = (
+        "UPDATE SET generation = due.generation + 1, not_before = now(), waiting = false, "
+        "attempts = 0, error = NULL"
+        if again
+        else "NOTHING"
+    )
+    await driver.execute(
+        "INSERT INTO reaction_due AS due (reaction, id) "  # noqa: S608 - ours
+        "SELECT $1, * FROM unnest($2::uuid[]) "
+        f"ON CONFLICT (reaction, id) DO {clash}",
+        reaction.name,
+        ids,
+    )
 
 
 class Resync:
@@ -90,7 +112,7 @@ class Resync:
             except Exception as error:
                 if fault_of(error) is None:
                     raise
-                log.warning("resync_waits", error=str(error))
+                log.warning("resync_waits", error=said(error))
                 continue
             self._wake.mark(DUE)
 
@@ -98,16 +120,7 @@ class Resync:
 async def _page(
     driver: Any, reaction: Reaction, after: UUID, limit: int, *, again: bool
 ) -> tuple[int, UUID]:
-    """The rows after `after` become due; their number and the last of them.
-
-    `again`: also those that are due already, at once and without their errors.
-    """
-    clash = (
-        "UPDATE SET generation = due.generation + 1, not_before = now(), waiting = false, "
-        "attempts = 0, error = NULL"
-        if again
-        else "NOTHING"
-    )
+    """The rows after `after` become due; their number and the last of them."""
     table = quoted(reaction.mirror.table.name)
     rows = await driver.fetch(
         f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT $2",  # noqa: S608 - ours
@@ -115,13 +128,7 @@ async def _page(
         limit,
     )
     ids = [row["id"] for row in rows]
-    await driver.execute(
-        "INSERT INTO reaction_due AS due (reaction, id) "  # noqa: S608 - ours
-        "SELECT $1, * FROM unnest($2::uuid[]) "
-        f"ON CONFLICT (reaction, id) DO {clash}",
-        reaction.name,
-        ids,
-    )
+    await make_due(driver, reaction, ids, again=again)
     return len(ids), ids[-1] if ids else after
 
 

@@ -87,7 +87,7 @@ async def absorb(
             for row in written
             if mattered.get(row["id"]) != _what_matters(row)
         }
-        due = await _make_due(driver, reactions, causes)
+        due = await become_due(driver, reactions, causes)
     opened = frozenset(
         id_
         for id_, row in changed.items()
@@ -100,7 +100,7 @@ def _what_matters(row: Any) -> list[Any]:
     return list(row.values())[2:]
 
 
-async def _make_due(driver: Any, reactions: Sequence[str], causes: dict[UUID, Item | None]) -> int:
+async def become_due(driver: Any, reactions: Sequence[str], causes: dict[UUID, Item | None]) -> int:
     """Make every reaction due for the rows of `causes`; the number of duties."""
     if not causes:
         return 0

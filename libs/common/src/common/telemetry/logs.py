@@ -7,7 +7,7 @@ struck out by name; bodies and headers are never logged.
 import logging
 import logging.config
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -20,7 +20,11 @@ _SECRET_NAME = re.compile(
 _SECRET_TEXT = re.compile(
     r"(?i)\bbearer\s+\S+|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
 )
+# What PostgreSQL quotes of a row, up to the next part of its message.
+_QUOTED_ROW = re.compile(r"(?s)\bDETAIL:.*?(?=\n(?:HINT:|\[SQL:|\s*\n)|\Z)")
 _STRUCK_OUT = "***"
+MAX_DEPTH = 8
+"""Lists and dicts inside each other that a line shows; deeper ones are struck out unseen."""
 
 Event = MutableMapping[str, Any]
 
@@ -86,11 +90,24 @@ def add_trace(logger: Any, method: str, event: Event) -> Event:
 def strike_out(logger: Any, method: str, event: Event) -> Event:
     """Replace what looks like a secret, by its name or by its form."""
     for name, value in event.items():
-        if _SECRET_NAME.search(name):
-            event[name] = _STRUCK_OUT
-        elif isinstance(value, str):
-            event[name] = _SECRET_TEXT.sub(_STRUCK_OUT, value)
+        event[name] = _STRUCK_OUT if _SECRET_NAME.search(name) else _cleaned(value, MAX_DEPTH)
     return event
+
+
+def _cleaned(value: Any, depth: int) -> Any:
+    """`value` without secrets, itself unchanged."""
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(_STRUCK_OUT, _QUOTED_ROW.sub(f"DETAIL: {_STRUCK_OUT}", value))
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)) and depth == 0:
+        return _STRUCK_OUT
+    if isinstance(value, Mapping):
+        return {
+            name: _STRUCK_OUT if _SECRET_NAME.search(str(name)) else _cleaned(each, depth - 1)
+            for name, each in value.items()
+        }
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_cleaned(each, depth - 1) for each in value]
+    return value
 
 
 def _quieten() -> None:

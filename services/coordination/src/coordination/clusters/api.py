@@ -146,7 +146,8 @@ async def activate_cluster(uow: UnitOfWork, body: ClusterActivation) -> Reply[Cl
     """Activate a cluster in a country.
 
     At most one of a code is live in a country. Camp coordination is IOM's in disasters, UNHCR's in
-    conflicts: give the `setting`, or name the lead agencies.
+    conflicts: give the `setting`, or name the lead agencies. An agency that convenes is no lead:
+    in a disaster, shelter needs its lead agencies named.
     """
     cluster = await commands.activate_cluster(
         uow,

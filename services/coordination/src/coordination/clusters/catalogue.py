@@ -130,9 +130,12 @@ def known_cluster(code: str) -> str:
 
 
 def global_leads(code: str, setting: Setting | None) -> tuple[str, ...]:
-    """Who leads the cluster `code` in `setting`; every global lead where no setting is given."""
+    """Who leads the cluster `code` in `setting`; without one, who leads it in every setting.
+
+    None where that depends on the setting, or where an agency convenes and none leads.
+    """
     return tuple(
         lead.agency
         for lead in CATALOGUE[code].leads
-        if setting is None or lead.setting in (None, setting)
+        if lead.part is LeadPart.LEAD and lead.setting in (None, setting)
     )

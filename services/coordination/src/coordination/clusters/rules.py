@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID
 
-from common.errors import ConflictError
+from common.errors import ConflictError, InvalidError, Place
 from common.states import move
 from coordination.clusters.catalogue import Setting, global_leads
 from coordination.crises.rules import Crisis, CrisisStatus
@@ -95,7 +95,8 @@ class Cluster:
 def activate(cluster: Cluster, crisis: Crisis | None) -> Cluster:
     """`cluster`, led by its global leads where no agency is named, answering `crisis`.
 
-    Raises CrisisClosedError, CrisisElsewhereError.
+    Raises CrisisClosedError, CrisisElsewhereError, InvalidError when nobody is named and its global
+    leads do not tell who leads it here.
     """
     if crisis is not None and crisis.status is not CrisisStatus.OPEN:
         raise CrisisClosedError(
@@ -109,7 +110,7 @@ def activate(cluster: Cluster, crisis: Crisis | None) -> Cluster:
         )
     if cluster.lead_agencies:
         return cluster
-    return replace(cluster, lead_agencies=global_leads(cluster.code, cluster.setting))
+    return replace(cluster, lead_agencies=_global_leads(cluster))
 
 
 def begin_transition(cluster: Cluster) -> Cluster:
@@ -135,6 +136,21 @@ def must_be_live(cluster: Cluster) -> None:
             f"{cluster.deactivated_on}.",
             state=cluster.status.value,
         )
+
+
+def _global_leads(cluster: Cluster) -> tuple[str, ...]:
+    leads = global_leads(cluster.code, cluster.setting)
+    if leads:
+        return leads
+    if cluster.setting is None:
+        place = Place(
+            "/setting", "Who leads it depends on the setting: give it, or name the leads."
+        )
+    else:
+        place = Place(
+            "/lead_agencies", "No agency leads it globally in this setting: name who does."
+        )
+    raise InvalidError(f"Nobody is known to lead {cluster.code} here.", places=[place])
 
 
 def _moved(cluster: Cluster, target: ClusterStatus) -> ClusterStatus:

@@ -30,8 +30,9 @@ EXAMPLE: JsonDict = {
 class MembershipState(PublicModel):
     """A partner's membership of a cluster, as everyone may know it.
 
-    `suspended_for`: the causes while it is suspended. `commitments_version`: the newest version of
-    the minimum commitments that the partner accepted here. `joined_on`: when the seat was taken.
+    `suspended_for`: the causes while it is suspended; `cluster_decision` stays when the partner
+    leaves meanwhile. `commitments_version`: the newest version of the minimum commitments that the
+    partner accepted here. `joined_on`: when the seat was taken.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})

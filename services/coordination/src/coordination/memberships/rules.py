@@ -8,7 +8,8 @@
 The partner asks, accepts, declines and leaves; the cluster invites, admits, rejects, and finds a
 member dormant. A seat is suspended for causes: each is lifted on its own, and when the last one is
 gone the seat is what it was before. Somebody who was turned down or left may ask again: that is a
-new membership, so that the old one keeps its history.
+new membership, so that the old one keeps its history. Leaving does not undo what the cluster
+decided: whoever left while it had suspended them asks, even where others sit down at once.
 """
 
 from collections.abc import Mapping
@@ -71,6 +72,10 @@ ASKABLE = frozenset({Role.MEMBER, Role.OBSERVER})
 """The roles that a partner may ask for; the others are given."""
 
 
+LEADING = frozenset({Role.LEAD_AGENCY, Role.CO_COORDINATOR})
+"""The roles that only a partner which may sit is given."""
+
+
 class Cause(StrEnum):
     """Why a seat is suspended. PARTNER_INELIGIBLE is set and lifted by reaction alone."""
 
@@ -128,6 +133,7 @@ class RoleNotAskableError(ForbiddenError):
 class Membership:
     """A partner's membership of a cluster. `code`, `country`: the cluster's, for reading alone.
 
+    `suspended_for`: why it is suspended; once left, the cluster's decision if that stood then.
     `before`: what the seat was when it was suspended. `commitments_version`: the newest version
     that the partner accepted for this cluster. `sequence`: its version.
     """
@@ -236,11 +242,11 @@ def wake(membership: Membership, *, current: int) -> Membership:
 
 
 def leave(membership: Membership, *, today: date) -> Membership:
-    """The seat is given up. Raises IllegalMoveError."""
+    """The seat is given up; a decision of the cluster stays on it. Raises IllegalMoveError."""
     return replace(
         membership,
         status=_target(membership, _S.LEFT),
-        suspended_for=frozenset(),
+        suspended_for=membership.suspended_for & {Cause.CLUSTER_DECISION},
         before=None,
         left_on=today,
     )
@@ -261,8 +267,6 @@ def give_role(membership: Membership, role: Role, *, current: int) -> Membership
 
 def suspend(membership: Membership, cause: Cause) -> Membership:
     """The seat is suspended for `cause`; unchanged when it is already. Raises IllegalMoveError."""
-    if cause in membership.suspended_for:
-        return membership
     causes = membership.suspended_for | {cause}
     if membership.status is _S.SUSPENDED:
         return replace(membership, suspended_for=causes)
@@ -294,6 +298,13 @@ def lift(membership: Membership, cause: Cause) -> Membership:
         status=_target(membership, membership.before),
         suspended_for=causes,
         before=None,
+    )
+
+
+def sits_down_at_once(cluster: Cluster, last_seat: Membership | None) -> bool:
+    """Whether whoever asks is seated without a decision; `last_seat`: their newest seat there."""
+    return cluster.joinability is Joinability.OPEN and (
+        last_seat is None or Cause.CLUSTER_DECISION not in last_seat.suspended_for
     )
 
 

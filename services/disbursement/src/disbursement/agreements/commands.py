@@ -34,6 +34,7 @@ from disbursement.agreements.tables import agreement_table, agreement_tranche
 from disbursement.amounts import must_be_in
 from disbursement.errors import NotCoveredError, PaymentsOpenError
 from disbursement.grants.commands import grant_for_update, permitted
+from disbursement.grants.rules import Grant
 from disbursement.grants.tables import funding_grant
 from disbursement.ledger.commands import open_accounts, post
 from disbursement.ledger.queries import balances_of_owner
@@ -158,8 +159,13 @@ async def sign_agreement(
     Raises NotFoundError, StaleVersionError, IllegalMoveError, DatesError, PartnerStateError,
     NotCoveredError when the grant has less available.
     """
-    agreement = await _with_payable_partner(uow, agreement_id, expected, whole_grant=True)
+    policy: Policy = uow.policy
+    agreement, grant = await _with_payable_partner_and_grant(uow, agreement_id, expected)
+    uow.actor.must_be_human("sign an agreement")
     status = rules.sign(agreement, signed_on, uow.now.date())
+    rules.must_run_within(  # again: the grant's deadline may have become known since the draft
+        agreement.type, agreement.starts_on, agreement.ends_on, grant.ends_on, policy.terms
+    )
     available = (await balances_of_owner(uow, agreement.grant_id))[Purse.AVAILABLE]
     if available < agreement.amount.amount:
         raise NotCoveredError(
@@ -265,7 +271,8 @@ async def cancel_agreement(
 async def agreement_for_update(
     uow: UnitOfWork, agreement_id: UUID, expected: Sequence | None = None
 ) -> Agreement:
-    """The agreement, locked. Raises NotFoundError, ForbiddenError, StaleVersionError."""
+    """The agreement, locked, for staff. Raises NotFoundError, ForbiddenError, StaleVersionError."""
+    uow.actor.must_be_staff("act on agreements")
     row = await uow.lock(
         Lock.AGREEMENT,
         select(agreement_table).where(agreement_table.c.id == agreement_id).with_for_update(),
@@ -281,23 +288,39 @@ async def agreement_for_update(
 
 
 async def _with_payable_partner(
-    uow: UnitOfWork, agreement_id: UUID, expected: Sequence | None, *, whole_grant: bool = False
+    uow: UnitOfWork, agreement_id: UUID, expected: Sequence | None
 ) -> Agreement:
-    """The agreement, locked after its partner (and its grant), who must be eligible now."""
-    parties = await uow.db.execute(
+    """The agreement, locked after its partner, who must be eligible now."""
+    partner_id, _ = await _parties(uow, agreement_id)
+    partner = await partner_for_share(uow, partner_id)
+    agreement = await agreement_for_update(uow, agreement_id, expected)
+    must_be_payable(partner, uow.now.date())
+    return agreement
+
+
+async def _with_payable_partner_and_grant(
+    uow: UnitOfWork, agreement_id: UUID, expected: Sequence | None
+) -> tuple[Agreement, Grant]:
+    """The agreement and its grant, locked after the partner, who must be eligible now."""
+    partner_id, grant_id = await _parties(uow, agreement_id)
+    partner = await partner_for_share(uow, partner_id)
+    grant = await grant_for_update(uow, grant_id)
+    agreement = await agreement_for_update(uow, agreement_id, expected)
+    must_be_payable(partner, uow.now.date())
+    return agreement, grant
+
+
+async def _parties(uow: UnitOfWork, agreement_id: UUID) -> tuple[UUID, UUID]:
+    """Whom and what to lock first; neither ever changes, so they may be read before any lock."""
+    found = await uow.db.execute(
         select(agreement_table.c.partner_id, agreement_table.c.grant_id).where(
             agreement_table.c.id == agreement_id
         )
     )
-    found = parties.one_or_none()  # neither ever changes, so they may be read before the lock
-    if found is None:
+    row = found.one_or_none()
+    if row is None:
         raise NotFoundError("There is no such agreement.")
-    partner = await partner_for_share(uow, found.partner_id)
-    if whole_grant:
-        await grant_for_update(uow, found.grant_id)
-    agreement = await agreement_for_update(uow, agreement_id, expected)
-    must_be_payable(partner, uow.now.date())
-    return agreement
+    return row.partner_id, row.grant_id
 
 
 async def _grant_of(uow: UnitOfWork, agreement_id: UUID) -> UUID:

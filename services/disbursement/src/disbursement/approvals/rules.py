@@ -85,6 +85,5 @@ def must_be_the_same(seen: str, present: str) -> None:
     """Raises PayloadChangedError when the person decided on another payload than stands there."""
     if seen != present:
         raise PayloadChangedError(
-            "The payment has changed since you saw it. Read it again and decide on that.",
-            payload_hash=present,
+            "The payment has changed since you saw it. Read it again and decide on that."
         )

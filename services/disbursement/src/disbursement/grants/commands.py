@@ -145,11 +145,12 @@ async def grant_for_update(uow: UnitOfWork, grant_id: UUID) -> Grant:
 
 
 def permitted(uow: UnitOfWork, row: object | None) -> Grant:
-    """The grant in `row`. Raises NotFoundError for none, ForbiddenError for another country's."""
+    """The grant in `row`, for staff of its country. Raises NotFoundError, ForbiddenError."""
     if row is None:
         raise NotFoundError("There is no such grant.")
     grant = Grant.of(row)
     uow.actor.must_act_in(grant.country)
+    uow.actor.must_be_staff("see and handle grants")
     return grant
 
 

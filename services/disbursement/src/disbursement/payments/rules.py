@@ -371,6 +371,23 @@ def outcome(
     return status
 
 
+def takes_two(present: PaymentStatus, outcome_: Outcome) -> bool:
+    """Whether evidence waits for a second person.
+
+    A failure or a return frees the tranche: recorded wrongly, it would be paid twice.
+    """
+    return present is _S.UNKNOWN or outcome_ in (Outcome.FAILED, Outcome.RETURNED)
+
+
+def must_be_found_again(reference: str | None) -> None:
+    """Raises EvidenceError when evidence that takes two people names no place to look it up."""
+    if reference is None:
+        raise EvidenceError(
+            "The second person must be able to find this evidence.",
+            places=[Place("/reference", "say where the bank's word is found", "evidence")],
+        )
+
+
 SETTLING: Mapping[Outcome, MovementKind | None] = MappingProxyType(
     {
         Outcome.SETTLED: MovementKind.SETTLED,

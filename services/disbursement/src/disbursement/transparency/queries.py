@@ -29,6 +29,13 @@ from disbursement.transparency.rules import (
     shares,
 )
 
+LOCAL_HERE = case(
+    (partner_mirror.c.local != Locality.YES.value, partner_mirror.c.local),
+    (partner_mirror.c.country == agreement_table.c.country, Locality.YES.value),
+    else_=Locality.UNDETERMINED.value,
+)
+"""A local actor is one in its own country; across a border nobody has agreed on an answer."""
+
 
 @dataclass(frozen=True)
 class CurrencyShares:
@@ -74,14 +81,14 @@ async def shares_of_money(
                 "paid"
             ),
             partner.kind,
-            partner.local,
+            LOCAL_HERE.label("local"),
         )
         .select_from(agreement_table)
         .join(ledger_balance, balance.owner == agreement.id)
         .join(funding_grant, funding_grant.c.id == agreement.grant_id)
         .outerjoin(partner_mirror, (partner.id == agreement.partner_id) & partner.readable)
         .where(balance.purse.in_([purse.value for purse in AGREEMENT_PURSES]))
-        .group_by(agreement.id, balance.currency, partner.kind, partner.local)
+        .group_by(agreement.id, balance.currency, partner.kind, LOCAL_HERE)
         .order_by(balance.currency, agreement.id)
     )
     statement = within_reach(statement, agreement_table, uow.actor)
@@ -110,7 +117,7 @@ async def ways_of_grant(uow: UnitOfWork, grant: Grant) -> Sequence[Way]:
     """
     agreement, partner = agreement_table.c, partner_mirror.c
     statement = (
-        select(agreement.id, agreement.partner_id, partner.legal_name, partner.local)
+        select(agreement.id, agreement.partner_id, partner.legal_name, LOCAL_HERE.label("local"))
         .select_from(agreement_table)
         .outerjoin(partner_mirror, (partner.id == agreement.partner_id) & partner.readable)
         .where(agreement.grant_id == grant.id, agreement.signed_on.is_not(None))

@@ -15,12 +15,14 @@ from registry.due_diligence.models import (
     DocumentInput,
     DossierView,
     Profile,
+    ReasonsView,
     SectionView,
     Verdict,
     VerificationInput,
 )
 from registry.due_diligence.rules import (
     DocumentKind,
+    FourEyesError,
     IncompleteError,
     NotVerifiedError,
     TooManyDocumentsError,
@@ -43,11 +45,20 @@ routes = Routes(
 async def read_due_diligence(uow: UnitOfWork, partner_id: UUID) -> Reply[DossierView]:
     """Read what a partner has shown.
 
-    For the partner itself and for staff of its country. Written reasons are not shown: they are in
-    the journal, encrypted, for auditors.
+    For the partner itself and for staff of its country. Written reasons are not shown: they are
+    encrypted, for reviewers and auditors.
     """
     shown = await queries.read_dossier(uow, partner_id)
     return Reply.ok(DossierView.of(shown), sequence=shown.partner.sequence)
+
+
+@routes.query("/partners/{partner_id}/due-diligence/reasons", scope=REVIEW)
+async def read_reasons(uow: UnitOfWork, partner_id: UUID) -> Reply[ReasonsView]:
+    """Read why documents are missing.
+
+    The written reasons that stand in for them, deciphered, for the people who review the partner.
+    """
+    return Reply.ok(ReasonsView.of(await queries.read_reasons(uow, partner_id)))
 
 
 @routes.query("/partners/{partner_id}/due-diligence/completeness", scope=READ)
@@ -194,7 +205,7 @@ async def start_review(uow: UnitOfWork, partner_id: UUID, expected: Sequence) ->
     "/partners/{partner_id}/verifications",
     scope=REVIEW,
     match=True,
-    refuses=(NotVerifiedError, IncompleteError),
+    refuses=(FourEyesError, NotVerifiedError, IncompleteError),
 )
 async def verify_partner(
     uow: UnitOfWork, partner_id: UUID, body: VerificationInput, expected: Sequence
@@ -203,7 +214,7 @@ async def verify_partner(
 
     Verified means: the certificate was seen, the mandate agrees, safeguards are in place, and
     nothing else speaks against the partner. Verifications are never changed; the latest counts, and
-    a bad one makes an active partner ineligible at once.
+    a bad one makes an active partner ineligible at once. Whoever submitted the partner cannot.
     """
     return _seen(
         await commands.verify_partner(
@@ -217,14 +228,15 @@ async def verify_partner(
     "/partners/{partner_id}/decision",
     scope=REVIEW,
     match=True,
-    refuses=(IllegalMoveError, NotVerifiedError),
+    refuses=(FourEyesError, IllegalMoveError, NotVerifiedError),
 )
 async def decide_review(
     uow: UnitOfWork, partner_id: UUID, body: DecisionInput, expected: Sequence
 ) -> Reply[PartnerView]:
     """End a review: activate the partner, or reject it.
 
-    Only a person of the partner's country may, and only a verified partner becomes active.
+    Only a person of the partner's country may, other than whoever submitted it, and only a verified
+    partner becomes active.
     """
     decide = (
         commands.activate_partner if body.decision is Verdict.ACTIVATE else commands.reject_partner

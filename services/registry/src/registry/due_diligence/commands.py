@@ -199,7 +199,8 @@ async def submit_partner(
     partner, dossier = await _load(uow, partner_id, expected)
     submitted = partners.do(partner, Deed.SUBMIT)
     rules.must_be_complete(partner, dossier, uow.policy, uow.now.date())
-    return await save(uow, replace(submitted, verified=False, holds_until=None), Submitted())
+    waiting = replace(submitted, verified=False, holds_until=None, submitted_by=uow.actor.subject)
+    return await save(uow, waiting, Submitted())
 
 
 async def start_review(
@@ -221,16 +222,19 @@ async def verify_partner(
 ) -> Partner:
     """Record a verification. It is never changed; the latest one counts.
 
-    Raises NotFoundError, ForbiddenError, StaleVersionError, NotVerifiedError (a state in which
-    nothing is verified), IncompleteError (a good verification of an incomplete partner).
+    Raises NotFoundError, ForbiddenError, StaleVersionError, FourEyesError (who submitted it),
+    NotVerifiedError (a state in which nothing is verified), IncompleteError (a good verification of
+    an incomplete partner).
     """
     partner, dossier = await _load(uow, partner_id, expected, judging="verify a partner")
     policy: Policy = uow.policy
     today = uow.now.date()
+    rules.must_be_another(partner, uow.actor.subject, "verify")
     rules.must_be_verifiable(partner)
     if findings.verified:
         rules.must_be_complete(partner, dossier, policy, today)
     valid_until = rules.valid_until(today, policy.validity_years)
+    seen = rules.seen(dossier, valid_until)
     await uow.db.execute(
         insert(verification_table).values(
             id=uow.ids.new(),
@@ -243,20 +247,21 @@ async def verify_partner(
             verified_by=uow.actor.subject,
             verified_at=uow.now,
             valid_until=valid_until,
+            documents=sorted(seen.seen),
+            excused=sorted(seen.seen_excused),
         )
     )
     found = replace(partner, verified=findings.verified)
-    return await _keep(
-        uow, found, replace(dossier, valid_until=valid_until), Verified(), {"comment": comment}
-    )
+    return await _keep(uow, found, seen, Verified(), {"comment": comment})
 
 
 async def activate_partner(
     uow: UnitOfWork, partner_id: UUID, *, reason: str, expected: Sequence | None = None
 ) -> Partner:
-    """End a review well. Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError,
-    NotVerifiedError."""
+    """End a review well. Raises NotFoundError, ForbiddenError, StaleVersionError, FourEyesError,
+    IllegalMoveError, NotVerifiedError."""
     partner = await hold(uow, partner_id, expected, judging="decide on a partner")
+    rules.must_be_another(partner, uow.actor.subject, "activate")
     active = partners.do(partner, Deed.ACTIVATE)
     rules.must_be_verified(partner, uow.now.date())
     return await save(uow, active, Activated(), private={"reason": reason})
@@ -265,9 +270,10 @@ async def activate_partner(
 async def reject_partner(
     uow: UnitOfWork, partner_id: UUID, *, reason: str, expected: Sequence | None = None
 ) -> Partner:
-    """End a review badly. Raises NotFoundError, ForbiddenError, StaleVersionError,
+    """End a review badly. Raises NotFoundError, ForbiddenError, StaleVersionError, FourEyesError,
     IllegalMoveError."""
     partner = await hold(uow, partner_id, expected, judging="decide on a partner")
+    rules.must_be_another(partner, uow.actor.subject, "reject")
     rejected = partners.do(partner, Deed.REJECT)
     return await save(uow, rejected, Rejected(), private={"reason": reason})
 
@@ -289,7 +295,7 @@ async def expire_lapsed(uow: UnitOfWork, limit: int = MAX_LAPSING) -> int:
     )
     rows = (await uow.db.execute(lapsed)).all()
     for row in rows:
-        await save(uow, partners.do(partner_of(row), Deed.EXPIRE), Expired())
+        await save(uow, partners.do(partner_of(row._mapping), Deed.EXPIRE), Expired())
     return len(rows)
 
 

@@ -6,12 +6,12 @@ findings.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from common.errors import ConflictError, InvalidError, Place
+from common.errors import ConflictError, ForbiddenError, InvalidError, Place
 from registry.partners.rules.life import Status
 from registry.partners.rules.partner import Partner
 
@@ -26,6 +26,11 @@ class IncompleteError(ConflictError):
 class NotVerifiedError(ConflictError):
     code = "not_verified"
     title = "No verification stands behind this"
+
+
+class FourEyesError(ForbiddenError):
+    code = "four_eyes"
+    title = "Another person has to do this"
 
 
 class TooManyDocumentsError(ConflictError):
@@ -118,13 +123,19 @@ class Findings:
 
 @dataclass(frozen=True)
 class Dossier:
-    """What a partner has shown so far. `valid_until`: of its latest verification, if any."""
+    """What a partner has shown so far.
+
+    `valid_until`, `seen`, `seen_excused`: of its latest verification, if any: its end, and the
+    documents and the kinds excused by a written reason that lay before it.
+    """
 
     documents: tuple[Document, ...] = ()
     excused: frozenset[DocumentKind] = frozenset()
     declared: frozenset[str] = frozenset()
     sections: frozenset[Section] = frozenset()
     valid_until: date | None = None
+    seen: frozenset[UUID] = frozenset()
+    seen_excused: frozenset[DocumentKind] = frozenset()
 
 
 def admissible(document: Document, dossier: Dossier, today: date) -> Document:
@@ -182,6 +193,12 @@ def must_be_complete(partner: Partner, dossier: Dossier, policy: Policy, today: 
         )
 
 
+def must_be_another(partner: Partner, subject: str, deed: str) -> None:
+    """Raises FourEyesError for whoever submitted the partner: they may not `deed` it."""
+    if subject == partner.submitted_by:
+        raise FourEyesError(f"You submitted this partner; another person has to {deed} it.")
+
+
 def must_be_verifiable(partner: Partner) -> None:
     """Raises NotVerifiedError unless the partner is in a reviewer's hands, or was before."""
     verifiable = (Status.UNDER_REVIEW, Status.ACTIVE, Status.SUSPENDED)
@@ -214,25 +231,41 @@ def valid_until(verified_on: date, years: int) -> date:
     return anniversary - timedelta(days=1)
 
 
+def seen(dossier: Dossier, valid_until: date) -> Dossier:
+    """`dossier` with a verification that saw all of it and holds up to `valid_until`."""
+    return replace(
+        dossier,
+        valid_until=valid_until,
+        seen=frozenset(document.id for document in dossier.documents),
+        seen_excused=dossier.excused,
+    )
+
+
 def holds_until(dossier: Dossier, today: date) -> date | None:
     """The last day on which a verified partner's due diligence holds.
 
     The verification sets an end; so does the last document to run out, unless reasons stand in for
-    all three. None without a verification.
+    all three. Only what the verification saw counts: a partner can shorten this day by what it
+    shows and takes back, and prolong it by nothing. None without a verification.
     """
     if dossier.valid_until is None:
         return None
-    in_force = [document for document in dossier.documents if document.holds_on(today)]
+    in_force = [
+        document
+        for document in dossier.documents
+        if document.id in dossier.seen and document.holds_on(today)
+    ]
     ends = [document.expires_on for document in in_force if document.expires_on is not None]
-    if _excused(dossier) or len(ends) < len(in_force):
+    if _all_kinds(dossier.seen_excused) or len(ends) < len(in_force):
         return dossier.valid_until
     last = max(ends, default=today) - timedelta(days=1)
     return min(dossier.valid_until, last)
 
 
 def _documented(dossier: Dossier, today: date) -> bool:
-    return _excused(dossier) or any(document.holds_on(today) for document in dossier.documents)
+    shown = any(document.holds_on(today) for document in dossier.documents)
+    return shown or _all_kinds(dossier.excused)
 
 
-def _excused(dossier: Dossier) -> bool:
-    return dossier.excused == frozenset(DocumentKind)
+def _all_kinds(excused: frozenset[DocumentKind]) -> bool:
+    return excused == frozenset(DocumentKind)

@@ -1,5 +1,6 @@
 """Where due diligence is kept. All of it changes under the lock of the partner's row."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from sqlalchemy import (
     Uuid,
     literal_column,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from registry.due_diligence.rules import Document, DocumentKind, Dossier, Section
 from registry.metadata import metadata
@@ -74,6 +75,8 @@ verification_table = Table(
     Column("verified_by", Text, nullable=False),
     Column("verified_at", DateTime(timezone=True), nullable=False),
     Column("valid_until", Date, nullable=False),
+    Column("documents", ARRAY(Uuid), nullable=False),
+    Column("excused", ARRAY(Text), nullable=False),
 )
 
 # Columns of a statement on `partner`, so that all of a dossier is one snapshot in one round trip.
@@ -119,11 +122,18 @@ def dossier_of(row: Row[*tuple[Any, ...]]) -> Dossier:
         )
         for each in row.documents or ()
     ]
-    latest = next(iter(row.verifications or ()), None)
-    return Dossier(
+    dossier = Dossier(
         documents=tuple(documents),
         excused=frozenset(DocumentKind(kind) for kind in row.excused or ()),
         declared=frozenset(each["version"] for each in row.declarations or ()),
         sections=frozenset(Section(name) for name in row.sections or ()),
-        valid_until=None if latest is None else date.fromisoformat(latest["valid_until"]),
+    )
+    if not row.verifications:
+        return dossier
+    latest = row.verifications[0]
+    return replace(
+        dossier,
+        valid_until=date.fromisoformat(latest["valid_until"]),
+        seen=frozenset(map(UUID, latest["documents"])),
+        seen_excused=frozenset(map(DocumentKind, latest["excused"])),
     )

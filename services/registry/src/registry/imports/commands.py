@@ -24,13 +24,14 @@ from registry.partners.tables import row_of
 
 BATCH = 1000
 
-NEW = ""
+NEW = ("", True)
 
 ONE_AT_A_TIME = "SELECT pg_try_advisory_xact_lock(1751, 1)"
 """Two numbers that mean nothing else in this database."""
 
+# Those that this import entered before have its time, and ids that were made since it began.
 STANDING = """
-SELECT normal_name, kind FROM partner
+SELECT normal_name, kind, registered_at = $3 AND id > $4 AS ours FROM partner
 WHERE country = $1 AND headquarters_id IS NULL AND normal_name = ANY ($2::text[])
 """
 
@@ -136,21 +137,23 @@ async def _enter(
     country = organisations[0].facts.country
     names = [each.facts.normal_name for each in organisations]
     standing = {
-        row["normal_name"]: row["kind"] for row in await uow.driver.fetch(STANDING, country, names)
+        row["normal_name"]: (row["kind"], row["ours"])
+        for row in await uow.driver.fetch(STANDING, country, names, uow.now, import_id)
     }
     sequence = uow.after(None)
     new: list[Partner] = []
     for organisation, name in zip(organisations, names, strict=True):
         facts = organisation.facts
-        kind = standing.setdefault(name, NEW)
-        if kind == NEW:
-            standing[name] = facts.kind.value
+        kind, ours = standing.get(name, NEW)
+        if not kind:
+            standing[name] = facts.kind.value, True
             draft = Partner(uow.ids.new(), str(sequence), facts, registered_at=uow.now)
             new.append(reckoned(draft, uow.now.date()))
         elif kind == facts.kind.value:
             tally.counts[Outcome.UNCHANGED] += 1
         else:
-            sentence = f"It is registered in {country} already, as {kind.replace('_', ' ')}."
+            where = "stands earlier in this file" if ours else f"is registered in {country} already"
+            sentence = f"It {where}, as {kind.replace('_', ' ')}."
             tally.note(Problem(organisation.row, Outcome.WRONG, facts.legal_name, sentence))
     rows = json.dumps([row_of(partner) for partner in new], default=str)
     entered = {row["id"] for row in await uow.driver.fetch(ENTER, rows)}

@@ -20,6 +20,7 @@ from registry.partners.rules.partner import Facts
 
 COLUMNS = ("acronym", "name", "org_type_code", "org_type_description")
 MAX_ACRONYM = 40
+MAX_CODE = 40
 MAX_ROWS = 1_000_000
 MAX_LINE_BYTES = 64 * 1024
 MAX_PROBLEMS = 1000
@@ -119,7 +120,7 @@ def read(lines: Iterable[bytes], country: str) -> Iterator[Organisation | Proble
         for number, fields in enumerate(reader, start=1):
             if number > MAX_ROWS:
                 raise _unreadable(f"At most {MAX_ROWS:,} rows are read; split the file.")
-            if fields:
+            if any(field.strip() for field in fields):  # spreadsheets end in rows of mere commas
                 yield understand(reader.line_num, fields, country)
     except csv.Error as error:
         raise _unreadable(f"Line {reader.line_num} is not CSV: {error}.") from error
@@ -134,7 +135,7 @@ def understand(row: int, fields: list[str], country: str) -> Organisation | Prob
     acronym, name, code = (" ".join(field.split()) for field in fields[:3])
     trouble = _trouble(fields, acronym, name, code)
     if trouble is not None:
-        return Problem(row, Outcome.WRONG, name[:MAX_NAME], trouble)
+        return Problem(row, Outcome.WRONG, _UNSEEN.sub("\ufffd", name[:MAX_NAME]), trouble)
     if code in _OTHERS:
         return Problem(row, Outcome.SKIPPED, name, _OTHERS[code])
     kind = _kind(code, name)
@@ -156,7 +157,7 @@ def understand(row: int, fields: list[str], country: str) -> Organisation | Prob
 
 
 def _trouble(fields: list[str], acronym: str, name: str, code: str) -> str | None:
-    if any(_UNSEEN.search(field) for field in fields):
+    if any(_UNSEEN.search(field) for field in fields[:3]):  # the description is not kept
         return "A field holds a line break or a character that cannot be seen."
     if not name:
         return "The name is missing."
@@ -165,7 +166,11 @@ def _trouble(fields: list[str], acronym: str, name: str, code: str) -> str | Non
     if len(acronym) > MAX_ACRONYM:
         return f"The acronym is longer than {MAX_ACRONYM} characters."
     if code not in _KINDS and code not in _OTHERS:
-        return f"There is no organisation type {code!r}." if code else "The type code is missing."
+        return (
+            f"There is no organisation type {code[:MAX_CODE]!r}."
+            if code
+            else "The type code is missing."
+        )
     return None
 
 

@@ -18,7 +18,12 @@ from registry.partners.models import (
     WrittenReason,
 )
 from registry.partners.rules.kinds import CROSSWALK
-from registry.partners.rules.partner import NotEditableError, Partner, eligibility
+from registry.partners.rules.partner import (
+    HeadquartersLockedError,
+    NotEditableError,
+    Partner,
+    eligibility,
+)
 
 READ = "registry.partners.read"
 WRITE = "registry.partners.write"
@@ -87,8 +92,9 @@ async def revise_partner(
 ) -> Reply[PartnerView]:
     """Revise what is known about a partner.
 
-    Replaces all of it. Another name, kind or country of headquarters takes a verification back. Not
-    while it is with a reviewer, and not while it is locked.
+    Replaces all of it. Another name, kind, country of headquarters or headquarters takes a
+    verification back, and so does whatever makes the partner local or foreign. Not while it is with
+    a reviewer, and not while it is locked.
     """
     return _seen(await commands.revise_partner(uow, partner_id, body.facts(), expected))
 
@@ -165,7 +171,7 @@ async def lock_partner(
     "/partners/{partner_id}/unlock",
     scope=LOCK,
     match=True,
-    refuses=(IllegalMoveError,),
+    refuses=(IllegalMoveError, HeadquartersLockedError),
 )
 async def unlock_partner(
     uow: UnitOfWork, partner_id: UUID, body: WrittenReason, expected: Sequence
@@ -173,7 +179,7 @@ async def unlock_partner(
     """Unlock a partner.
 
     Headquarters only (access to every country). The partner stands where it stood before the lock;
-    its offices are unlocked one by one.
+    its offices are unlocked one by one, after it.
     """
     return _seen(
         await commands.unlock_partner(uow, partner_id, reason=body.reason, expected=expected)

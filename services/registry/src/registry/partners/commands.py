@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, delete, func, select, update
+from sqlalchemy import Text, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -48,6 +48,10 @@ MAX_OFFICES = 250
 MAX_CANDIDATES = 5
 
 _LOAD = select(partner_table).where(partner_table.c.id == bindparam("partner_id"))
+_HAS_OFFICES = select(exists().where(partner_table.c.headquarters_id == bindparam("head")))
+_HEAD_OF = select(partner_table.c.headquarters_id).where(
+    partner_table.c.id == bindparam("partner_id")
+)
 _ENTER = insert(partner_table).on_conflict_do_nothing().returning(partner_table.c.id)
 _UPDATE = update(partner_table).where(partner_table.c.id == bindparam("partner_id"))
 _LEARN_WORDS = (
@@ -111,7 +115,10 @@ async def revise_partner(
         return before
     access.must_be_able_to_change(uow.actor, before.facts, facts)
     if headquarters is not None and {"headquarters_id", "country", "kind"} & set(changed):
-        rules.must_be_able_to_hold(headquarters, facts, office_id=partner_id)
+        has_offices = bool((await uow.db.execute(_HAS_OFFICES, {"head": partner_id})).scalar_one())
+        rules.must_be_able_to_hold(
+            headquarters, facts, office_id=partner_id, has_offices=has_offices
+        )
     try:
         partner = await save(uow, partner, Revised(fields=changed))
     except IntegrityError as error:
@@ -122,7 +129,7 @@ async def revise_partner(
                 country=facts.country,
             ) from error
         raise
-    if before.facts.identifiers != facts.identifiers:
+    if {"identifiers", "country"} & set(changed):
         await uow.db.execute(
             delete(identifier_table).where(identifier_table.c.partner_id == partner_id)
         )
@@ -190,7 +197,7 @@ async def lock_partner(
             .with_for_update()
         )
         for row in (await uow.db.execute(offices)).all():
-            office = rules.do(partner_of(row), Deed.LOCK)
+            office = rules.do(partner_of(row._mapping), Deed.LOCK)
             await save(uow, office, Locked(by_headquarters=True), private={"reason": reason})
     return locked
 
@@ -198,13 +205,17 @@ async def lock_partner(
 async def unlock_partner(
     uow: UnitOfWork, partner_id: UUID, *, reason: str, expected: Sequence | None = None
 ) -> Partner:
-    """Unlock a partner; it stands where it stood. Its offices are unlocked one by one.
+    """Unlock a partner; it stands where it stood. Its offices are unlocked one by one, after it.
 
-    Raises NotFoundError, ForbiddenError (not headquarters), StaleVersionError, IllegalMoveError.
+    Raises NotFoundError, ForbiddenError (not headquarters), StaleVersionError, IllegalMoveError,
+    HeadquartersLockedError.
     """
     access.must_be_headquarters(uow.actor, "unlock a partner")
+    known = (await uow.db.execute(_HEAD_OF, {"partner_id": partner_id})).scalar_one_or_none()
+    headquarters = await _hold_headquarters(uow, known)  # locked first: see Lock
     partner = await hold(uow, partner_id, expected, judging="unlock a partner")
     unlocked = rules.do(partner, Deed.UNLOCK)
+    rules.must_have_its_headquarters_open(partner, headquarters)
     return await save(uow, unlocked, Unlocked(), private={"reason": reason})
 
 
@@ -224,7 +235,7 @@ async def hold(
     row = rows.one_or_none()
     if row is None:
         raise NotFoundError(f"There is no partner {partner_id}.")
-    partner = partner_of(row)
+    partner = partner_of(row._mapping)
     if judging is None:
         access.must_edit(uow.actor, partner)
     else:
@@ -250,17 +261,22 @@ async def save(
 
 async def _headquarters(uow: UnitOfWork, office: Facts) -> Partner | None:
     """The headquarters that `office` names, kept from changing. Raises InvalidError."""
-    if office.headquarters_id is None:
-        return None
-    uow.locks(Lock.HEADQUARTERS)
-    held = _LOAD.with_for_update(read=True)
-    row = (await uow.db.execute(held, {"partner_id": office.headquarters_id})).one_or_none()
-    if row is None:
+    headquarters = await _hold_headquarters(uow, office.headquarters_id)
+    if headquarters is None and office.headquarters_id is not None:
         raise InvalidError(
             "The headquarters is not registered.",
             places=[Place("/headquarters_id", "There is no such partner.", "unknown_partner")],
         )
-    return partner_of(row)
+    return headquarters
+
+
+async def _hold_headquarters(uow: UnitOfWork, partner_id: UUID | None) -> Partner | None:
+    if partner_id is None:
+        return None
+    uow.locks(Lock.HEADQUARTERS)
+    held = _LOAD.with_for_update(read=True)
+    row = (await uow.db.execute(held, {"partner_id": partner_id})).one_or_none()
+    return None if row is None else partner_of(row._mapping)
 
 
 async def _claim_identifiers(uow: UnitOfWork, partner: Partner) -> None:
@@ -271,7 +287,12 @@ async def _claim_identifiers(uow: UnitOfWork, partner: Partner) -> None:
     rows = await uow.db.execute(
         claim.values(
             [
-                {"scheme": each.scheme.value, "value": each.value, "partner_id": partner.id}
+                {
+                    "scheme": each.scheme.value,
+                    "country": each.known_in(partner.facts.country),
+                    "value": each.value,
+                    "partner_id": partner.id,
+                }
                 for each in wanted
             ]
         ).returning(identifier_table.c.scheme, identifier_table.c.value)
@@ -292,15 +313,13 @@ async def _claim_identifiers(uow: UnitOfWork, partner: Partner) -> None:
 
 async def _refuse_duplicate(uow: UnitOfWork, facts: Facts) -> NoReturn:
     columns = partner_table.c
+    same = columns.normal_name == facts.normal_name
+    if facts.headquarters_id is not None:
+        beside = columns.headquarters_id == facts.headquarters_id
+        same |= beside & (columns.country == facts.country)
     standing = (
         select(columns.id, columns.legal_name, columns.kind, columns.country, columns.status)
-        .where(
-            (columns.normal_name == facts.normal_name)
-            | (
-                (columns.headquarters_id == facts.headquarters_id)
-                & (columns.country == facts.country)
-            )
-        )
+        .where(same)
         .order_by(columns.country != facts.country, columns.id)
         .limit(MAX_CANDIDATES)
     )

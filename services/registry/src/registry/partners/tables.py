@@ -44,6 +44,7 @@ partner_table = Table(
     Column("stood", Text),
     Column("verified", Boolean, nullable=False),
     Column("holds_until", Date),
+    Column("submitted_by", Text),
     Column("local_override", Text),
     Column("local", Text, nullable=False),
     Column("local_evidence", ARRAY(Text), nullable=False),
@@ -55,6 +56,7 @@ identifier_table = Table(
     "partner_identifier",
     metadata,
     Column("scheme", Text, primary_key=True),
+    Column("country", Text, primary_key=True),
     Column("value", Text, primary_key=True),
     Column("partner_id", Uuid, nullable=False),
 )
@@ -62,7 +64,7 @@ identifier_table = Table(
 word_table = Table("partner_word", metadata, Column("word", Text, primary_key=True))
 
 
-def partner_of(row: Mapping[str, Any]) -> Partner:
+def partner_of(row: Mapping[Any, Any]) -> Partner:
     """The partner that `row` of `partner_table` keeps: SQLAlchemy's mapping or the driver's
     record.
     """
@@ -92,6 +94,7 @@ def partner_of(row: Mapping[str, Any]) -> Partner:
         stood=None if row["stood"] is None else Status(row["stood"]),
         verified=row["verified"],
         holds_until=row["holds_until"],
+        submitted_by=row["submitted_by"],
         local_override=None if row["local_override"] is None else Local(row["local_override"]),
         localisation=Localisation(
             Local(row["local"]), tuple(Evidence(each) for each in row["local_evidence"])
@@ -135,6 +138,7 @@ def changing(partner: Partner) -> dict[str, Any]:
         "stood": None if partner.stood is None else partner.stood.value,
         "verified": partner.verified,
         "holds_until": partner.holds_until,
+        "submitted_by": partner.submitted_by,
         "local_override": None if partner.local_override is None else partner.local_override.value,
         "local": localisation.local.value,
         "local_evidence": [each.value for each in localisation.evidence],

@@ -50,7 +50,7 @@ async def list_partners(
     if name is None:
         rows = await queries.list_partners(uow, facets, page)
         return Reply.page(
-            Page.of(rows, page, key=lambda row: (row.normal_name, row.id), view=_view)
+            Page.of(rows, page, key=lambda row: (row["normal_name"], row["id"]), view=_view)
         )
     if page.after is not None:
         raise InvalidError(

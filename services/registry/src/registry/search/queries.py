@@ -4,14 +4,26 @@ A name is found in two steps, each bounded: which known words are like the typed
 the small table of words, not on every name), then which partners bear them (an inverted index).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from common.actor import EVERYWHERE, Actor
+from common.db.compiled import Compiled
 from common.http import PageQuery
 from common.uow import UnitOfWork
 from registry.eligibility.rules import Eligibility
@@ -27,7 +39,9 @@ MAX_ALIKE = 12
 MAX_CANDIDATES = 200
 """Partners that are ranked; of more, those with the shortest names."""
 
-# A word that some name bears as it was typed stands for itself: slips are looked for in the others.
+# A word that some name bore as it was typed stands for itself: slips are looked for in the others,
+# and in every word ($3) when nobody bears those as typed. Short words have few trigrams, so one
+# slip changes most of them: `short_words_like` asks for less.
 ALIKE = """
 SELECT typed.place, near.word, near.likeness
 FROM unnest($1::text[]) WITH ORDINALITY AS typed (word, place)
@@ -36,14 +50,18 @@ CROSS JOIN LATERAL (
     UNION ALL (
         SELECT known.word, similarity(known.word, typed.word) AS likeness
         FROM partner_word known
-        WHERE known.word % typed.word
-          AND NOT EXISTS (SELECT FROM partner_word same WHERE same.word = typed.word)
+        WHERE length(typed.word) > 4 AND known.word % typed.word
+          AND ($3 OR NOT EXISTS (SELECT FROM partner_word same WHERE same.word = typed.word))
         ORDER BY likeness DESC, known.word LIMIT $2
+    ) UNION ALL (
+        SELECT known.word, known.likeness FROM short_words_like(typed.word, $2) known
+        WHERE length(typed.word) <= 4
+          AND ($3 OR NOT EXISTS (SELECT FROM partner_word same WHERE same.word = typed.word))
     )
 ) near
 """
 
-PartnerRow = Row[*tuple[Any, ...]]
+PartnerRow = Mapping[Any, Any]
 _columns = partner_table.c
 
 
@@ -59,12 +77,45 @@ class Facets:
     local: Local | None = None
 
 
+_CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+    "kind": _columns.kind == bindparam("kind"),
+    "country": _columns.country == bindparam("country"),
+    "working_in": _columns.countries.contains(bindparam("working_in")),
+    "status": _columns.status == bindparam("status"),
+    "local": _columns.local == bindparam("local"),
+    # asked with today: whoever has lapsed since its last change counts as what it is now
+    "eligible": and_(
+        _columns.eligibility == Eligibility.ELIGIBLE.value,
+        or_(_columns.holds_until.is_(None), _columns.holds_until >= bindparam("eligible")),
+    ),
+    "provisional": _columns.eligibility == Eligibility.PROVISIONAL.value,
+    "ineligible": or_(
+        _columns.eligibility == Eligibility.INELIGIBLE.value,
+        and_(
+            _columns.status == Status.ACTIVE.value, _columns.holds_until < bindparam("ineligible")
+        ),
+    ),
+    "itself": _columns.id == bindparam("itself"),
+    "seen_from": _columns.seen_from.overlap(bindparam("seen_from")),
+    "after_name": tuple_(_columns.normal_name, _columns.id)
+    > tuple_(bindparam("after_name", type_=Text), bindparam("after_id", type_=Uuid)),
+}
+"""What can be asked of a partner, by the name of the value it is asked with."""
+
+
 async def list_partners(uow: UnitOfWork, facets: Facets, page: PageQuery) -> Sequence[PartnerRow]:
     """Rows of `partner_table` that the actor may see, ordered by name, one more than the page."""
-    statement = _seen(uow, facets).order_by(_columns.normal_name, _columns.id).limit(page.fetch)
+    asked = _asked(uow, facets)
     if page.after is not None:
-        statement = statement.where(tuple_(_columns.normal_name, _columns.id) > page.after)
-    return (await uow.db.execute(statement)).all()
+        asked["after_name"], asked["after_id"] = page.after
+    return await _list(frozenset(asked)).rows(uow.driver, **asked, fetch=page.fetch)
+
+
+@cache
+def _list(names: frozenset[str]) -> Compiled:
+    """The list under these conditions, of which there are only so many."""
+    by_name = _seen(names).order_by(_columns.normal_name, _columns.id)
+    return Compiled(by_name.limit(bindparam("fetch")))
 
 
 async def find_partners(
@@ -72,27 +123,44 @@ async def find_partners(
 ) -> Sequence[PartnerRow]:
     """The partners whose names are most like `name`, best first, at most `limit`."""
     typed = typed_words(name)
-    wanted = await _known(uow, typed)
-    bearing = [_columns.words.overlap(list(each.alike)) for each in wanted if each.alike]
-    if not bearing:
-        return []
+    asked = _asked(uow, facets)
     shortest = (
-        _seen(uow, facets)
+        _seen(asked)
         .order_by(func.cardinality(_columns.words), _columns.normal_name, _columns.id)
         .limit(MAX_CANDIDATES)
     )
-    rows = (await uow.db.execute(shortest.where(and_(*bearing)))).all()
+    rows: Sequence[PartnerRow] = []
+    for slips_everywhere in (False, True):
+        wanted = await _known(uow, typed, slips_everywhere)
+        bearing = [_columns.words.overlap(list(each.alike)) for each in wanted if each.alike]
+        if not bearing:
+            return []
+        rows = await _rows(uow, shortest.where(and_(*bearing)), asked)
+        if rows:
+            break
     if len(rows) < limit and len(bearing) > 1:
-        rows = (await uow.db.execute(shortest.where(_all_but_one(bearing)))).all()
+        rows = await _rows(uow, shortest.where(_all_but_one(bearing)), asked)
     return sorted(
         rows,
-        key=lambda row: (-likeness(wanted, row.words), len(row.words), row.normal_name, row.id),
+        key=lambda row: (
+            -likeness(wanted, row["words"]),
+            len(row["words"]),
+            row["normal_name"],
+            row["id"],
+        ),
     )[:limit]
 
 
-async def _known(uow: UnitOfWork, typed: Sequence[str]) -> list[Wanted]:
+async def _rows(
+    uow: UnitOfWork, statement: Select[*tuple[Any, ...]], asked: Mapping[str, Any]
+) -> Sequence[PartnerRow]:
+    return (await uow.db.execute(statement, asked)).mappings().all()
+
+
+async def _known(uow: UnitOfWork, typed: Sequence[str], slips_everywhere: bool) -> list[Wanted]:
     alike: list[dict[str, float]] = [{} for _ in typed]
-    for place, word, near in await uow.driver.fetch(ALIKE, list(typed), MAX_ALIKE):
+    found = await uow.driver.fetch(ALIKE, list(typed), MAX_ALIKE, slips_everywhere)
+    for place, word, near in found:
         alike[place - 1][word] = near
     return [Wanted(word, known) for word, known in zip(typed, alike, strict=True)]
 
@@ -103,39 +171,31 @@ def _all_but_one(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[boo
     )
 
 
-def _seen(uow: UnitOfWork, facets: Facets) -> Select[*tuple[Any, ...]]:
-    conditions = [
-        column == value
-        for column, value in (
-            (_columns.kind, facets.kind),
-            (_columns.country, facets.country),
-            (_columns.status, facets.status),
-            (_columns.local, facets.local),
-        )
-        if value is not None
-    ]
-    if facets.working_in is not None:
-        conditions.append(_columns.countries.contains([facets.working_in]))
+def _seen(names: Collection[str]) -> Select[*tuple[Any, ...]]:
+    return select(partner_table).where(
+        *(condition for name, condition in _CONDITIONS.items() if name in names)
+    )
+
+
+def _asked(uow: UnitOfWork, facets: Facets) -> dict[str, Any]:
+    """The values that the facets, and what the actor may see, are asked with."""
+    asked: dict[str, Any] = {
+        "kind": facets.kind,
+        "country": facets.country,
+        "status": facets.status,
+        "local": facets.local,
+        "working_in": None if facets.working_in is None else [facets.working_in],
+    }
     if facets.eligibility is not None:
-        conditions.append(_is(facets.eligibility, uow.now.date()))
-    return select(partner_table).where(*_visible_to(uow.actor, facets), *conditions)
+        asked[facets.eligibility.value] = uow.now.date()
+    asked |= _visible_to(uow.actor, facets)
+    return {name: value for name, value in asked.items() if value is not None}
 
 
-def _is(eligibility: Eligibility, today: date) -> ColumnElement[bool]:
-    """Eligible today: whoever has lapsed since its last change counts as what it is now."""
-    stored = _columns.eligibility == eligibility.value
-    if eligibility is Eligibility.ELIGIBLE:
-        return and_(stored, or_(_columns.holds_until.is_(None), _columns.holds_until >= today))
-    if eligibility is Eligibility.INELIGIBLE:
-        lapsed = and_(_columns.status == Status.ACTIVE.value, _columns.holds_until < today)
-        return or_(stored, lapsed)
-    return stored
-
-
-def _visible_to(actor: Actor, facets: Facets) -> list[ColumnElement[bool]]:
+def _visible_to(actor: Actor, facets: Facets) -> dict[str, Any]:
     """The same rule as `access.must_see`, as conditions."""
     if actor.partner is not None:
-        return [_columns.id == actor.partner]
+        return {"itself": actor.partner}
     if EVERYWHERE in actor.countries or {facets.country, facets.working_in} & actor.countries:
-        return []  # whoever is in a country of the actor's may be seen
-    return [_columns.seen_from.overlap(sorted(actor.countries))]
+        return {}  # whoever is in a country of the actor's may be seen
+    return {"seen_from": sorted(actor.countries)}

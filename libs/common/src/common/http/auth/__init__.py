@@ -91,9 +91,11 @@ class Tokens:
     async def _verify(self, token: str) -> Mapping[str, Any]:
         """The claims of `token`, once its signature has been checked against the issuer's key."""
         try:
-            header = jws.extract_compact(token.encode("ascii")).headers()
-        except (JoseError, ValueError) as error:
+            header: object = jws.extract_compact(token.encode("ascii")).headers()
+        except (JoseError, ValueError, RecursionError) as error:
             raise InvalidTokenError("The access token cannot be read.") from error
+        if not isinstance(header, dict):  # a list or a text is JSON too
+            raise InvalidTokenError("The access token cannot be read.")
         algorithm, kid = header.get("alg"), header.get("kid")
         key_type = ALGORITHMS.get(algorithm) if isinstance(algorithm, str) else None
         readable = isinstance(algorithm, str) and (kid is None or isinstance(kid, str))

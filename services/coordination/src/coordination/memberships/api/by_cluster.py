@@ -183,14 +183,22 @@ async def lift_suspension(
     scope=DECIDE,
     match=True,
     statuses=(200,),
-    refuses=(OwnSeatError, NoSeatError, CommitmentsMissingError, SecondLeadError),
+    refuses=(
+        OwnSeatError,
+        PartnerUnknownError,
+        NoSeatError,
+        PartnerIneligibleError,
+        CommitmentsMissingError,
+        SecondLeadError,
+    ),
 )
 async def give_role(
     uow: UnitOfWork, membership_id: UUID, body: RoleGift, expected: Sequence
 ) -> Reply[MembershipView]:
     """Give whoever has a seat another role.
 
-    A cluster has one lead agency at most; nobody changes their own role.
+    A cluster has one lead agency at most; nobody changes their own role. An ineligible partner is
+    not made lead agency or co-coordinator.
     """
     membership = await commands.give_role(uow, membership_id, role=body.role, expected=expected)
     return shown(uow, membership)

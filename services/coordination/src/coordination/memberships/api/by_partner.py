@@ -51,7 +51,8 @@ async def request_membership(
     """Ask to join a cluster.
 
     An open cluster seats an eligible partner that accepts the commitments at once, a moderated one
-    decides, and one that invites takes no requests.
+    decides, and one that invites takes no requests. A partner that left while the cluster had
+    suspended its seat is decided on in an open cluster too. Only a person accepts commitments.
     """
     membership = await commands.request_membership(
         uow,
@@ -86,7 +87,10 @@ async def request_membership(
 async def accept_invitation(
     uow: UnitOfWork, membership_id: UUID, body: Acceptance, expected: Sequence
 ) -> Reply[MembershipView]:
-    """Accept an invitation to join."""
+    """Accept an invitation to join.
+
+    Only a person accepts the commitments with it.
+    """
     membership = await commands.accept_invitation(
         uow, membership_id, commitments_version=body.commitments_version, expected=expected
     )
@@ -142,7 +146,8 @@ async def accept_commitments(
 ) -> Reply[MembershipView]:
     """Accept the minimum commitments in force.
 
-    A seat is kept when a new version comes; `commitments_due` shows that it asks again.
+    A seat is kept when a new version comes; `commitments_due` shows that it asks again. Only a
+    person accepts them.
     """
     membership = await commands.accept_commitments(
         uow, membership_id, version=body.version, expected=expected

@@ -20,6 +20,7 @@ from coordination.memberships.events import (
     Woken,
 )
 from coordination.memberships.rules import (
+    LEADING,
     SITTING,
     Cause,
     Membership,
@@ -158,13 +159,20 @@ async def give_role(
 ) -> Membership:
     """Give whoever has a seat another role; the present one changes nothing.
 
+    A leading role goes only to a partner that may sit; any partner can lose one.
+
     Raises NotFoundError, OwnSeatError, ForbiddenError, StaleVersionError, NoSeatError,
-    CommitmentsMissingError, SecondLeadError.
+    PartnerUnknownError, PartnerIneligibleError, CommitmentsMissingError, SecondLeadError.
     """
-    membership = await _lock(uow, membership_id, expected)
+    seen = await seats.find(uow, membership_id)
+    seats.must_decide(uow, seen.partner_id, seen.country)
+    partner = await hold_partner(uow, seen.partner_id)
+    membership = await seats.lock(uow, membership_id, expected)
     changed = rules.give_role(membership, role, current=version_in_force(uow))
     if changed == membership:
         return membership
+    if role in LEADING:
+        must_be_able_to_sit(must_be_known(partner, seen.partner_id), uow.now)
     return await seats.save(uow, changed, RoleGiven(role=role))
 
 

@@ -6,7 +6,7 @@ from common.aggregate import Change
 from common.sequence import Sequence
 from common.uow import UnitOfWork
 from coordination.clusters.commands import hold_cluster
-from coordination.clusters.rules import Joinability, must_be_live
+from coordination.clusters.rules import must_be_live
 from coordination.commitments.queries import version_in_force
 from coordination.memberships import rules
 from coordination.memberships.commands import seats
@@ -24,6 +24,8 @@ async def request_membership(
     commitments_version: int | None = None,
 ) -> Membership:
     """Ask for a seat; in an open cluster, take it at once.
+
+    Whoever left an open cluster while it had suspended them waits for its decision.
 
     Raises ForbiddenError, NotFoundError (no such cluster), PartnerUnknownError,
     ClusterNotLiveError, RoleNotAskableError, InviteOnlyError, CommitmentsOutdatedError,
@@ -45,9 +47,9 @@ async def request_membership(
     )
     rules.may_ask(membership, cluster)
     current = version_in_force(uow)
-    membership = _committed(membership, commitments_version, current)
+    membership = _committed(uow, membership, commitments_version)
     change: Change = Requested()
-    if cluster.joinability is Joinability.OPEN:
+    if rules.sits_down_at_once(cluster, await seats.hold_last(uow, partner_id, cluster_id)):
         must_be_able_to_sit(partner, uow.now)
         membership = rules.admit(membership, current=current, today=uow.now.date())
         change = Joined()
@@ -74,7 +76,7 @@ async def accept_invitation(
     must_be_live(cluster)
     if membership.status is MembershipStatus.INVITED:
         must_be_able_to_sit(partner, uow.now)
-        membership = _committed(membership, commitments_version, current)
+        membership = _committed(uow, membership, commitments_version)
     joined = rules.accept(membership, current=current, today=uow.now.date())
     return await seats.save(uow, joined, Joined())
 
@@ -122,8 +124,7 @@ async def accept_commitments(
     Raises NotFoundError, ForbiddenError, StaleVersionError, NoSeatError, CommitmentsOutdatedError.
     """
     membership = await _lock(uow, membership_id, expected)
-    current = version_in_force(uow)
-    committed = rules.accept_commitments(membership, version=version, current=current)
+    committed = _committed(uow, membership, version)
     if committed == membership:
         return membership
     return await seats.save(uow, committed, Committed(version=version))
@@ -135,9 +136,12 @@ async def _lock(uow: UnitOfWork, membership_id: UUID, expected: Sequence | None)
     return await seats.lock(uow, membership_id, expected)
 
 
-def _committed(membership: Membership, version: int | None, current: int) -> Membership:
+def _committed(uow: UnitOfWork, membership: Membership, version: int | None) -> Membership:
+    """A person commits, for the partner or on its behalf: the journal keeps who it was."""
     if version is None:
         return membership
+    uow.actor.must_be_human("accept the minimum commitments")
+    current = version_in_force(uow)
     return rules.accept_commitments(membership, version=version, current=current)
 
 

@@ -10,9 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from common.aggregate import Change
 from common.db.faults import constraint_of
-from common.errors import ConflictError, DomainError, ForbiddenError, NotFoundError
+from common.errors import ConflictError, DomainError, NotFoundError
 from common.sequence import Sequence
 from common.uow import UnitOfWork
+from coordination.access import must_not_be_a_partner
 from coordination.clusters.commands import hold_cluster
 from coordination.clusters.rules import Cluster
 from coordination.locks import Lock
@@ -45,8 +46,7 @@ def must_decide(uow: UnitOfWork, partner_id: UUID, country: str) -> None:
     """
     if uow.actor.partner == partner_id:
         raise OwnSeatError("Nobody decides on their own seat; the cluster's coordinator does.")
-    if uow.actor.partner is not None:
-        raise ForbiddenError("Access that is bound to a partner does not decide for the cluster.")
+    must_not_be_a_partner(uow.actor, "decide for the cluster")
     uow.actor.must_act_in(country)
 
 
@@ -70,6 +70,24 @@ async def lock(
     membership = membership_of(row)
     uow.expect(membership.sequence, expected)
     return membership
+
+
+async def hold_last(uow: UnitOfWork, partner_id: UUID, cluster_id: UUID) -> Membership | None:
+    """The newest seat that the partner took in the cluster, kept from changing; None: it took none.
+
+    Held, so that a suspension at this very moment is not overlooked.
+    """
+    table = membership_table.c
+    statement = (
+        select(membership_table)
+        .where(table.partner_id == partner_id, table.cluster_id == cluster_id)
+        .where(table.joined_on.is_not(None))
+        .order_by(table.id.desc())
+        .limit(1)
+        .with_for_update(read=True)
+    )
+    row = await uow.lock(Lock.MEMBERSHIP, statement)
+    return None if row is None else membership_of(row)
 
 
 async def lock_at_table(

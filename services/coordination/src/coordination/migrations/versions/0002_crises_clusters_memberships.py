@@ -61,7 +61,9 @@ STATEMENTS = (
         joined_on           date,
         left_on             date,
         FOREIGN KEY (cluster_id, code, country) REFERENCES cluster (id, code, country),
-        CHECK ((status = 'suspended') = (cardinality(suspended_for) > 0)),
+        CHECK (status <> 'suspended' OR cardinality(suspended_for) > 0),
+        CHECK (status = 'suspended' OR suspended_for = '{}'
+               OR status = 'left' AND suspended_for = '{cluster_decision}'),
         CHECK ((status = 'suspended') = (before IS NOT NULL)),
         CHECK ((status = 'left') = (left_on IS NOT NULL)),
         CHECK (joined_on IS NOT NULL OR status NOT IN ('active', 'dormant', 'suspended', 'left')),
@@ -77,8 +79,11 @@ STATEMENTS = (
     CREATE UNIQUE INDEX membership_one_lead ON membership (cluster_id)
         WHERE role = 'lead_agency' AND status IN ('active', 'dormant', 'suspended')
     """,
-    "CREATE INDEX membership_partner ON membership (partner_id)",
-    "CREATE INDEX membership_country ON membership (country, code)",
+    # Every list is in the order of ids, by one of these.
+    "CREATE INDEX membership_partner ON membership (partner_id, id)",
+    "CREATE INDEX membership_cluster ON membership (cluster_id, id)",
+    "CREATE INDEX membership_country ON membership (country, id)",
+    "CREATE INDEX membership_status ON membership (status, id)",
     """
     CREATE TABLE partner_mirror (
         id                  uuid        PRIMARY KEY,
@@ -102,6 +107,7 @@ STATEMENTS = (
     CREATE INDEX partner_mirror_local ON partner_mirror (country)
         WHERE local = 'yes' AND readable AND NOT gone
     """,
+    "CREATE INDEX partner_mirror_until ON partner_mirror (eligible_until)",
 )
 
 

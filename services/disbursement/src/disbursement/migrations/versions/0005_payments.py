@@ -2,7 +2,7 @@
 
 Four eyes are kept here, not in code: FD006 an author or submitter who would approve, FD007 an
 approval of another payload, FD008 a payment that goes on without its approvals, FD009 an unknown
-payment closed without a second person, FD010 a held payment that goes on.
+payment closed, or money freed, without a second person, FD010 a held payment that goes on.
 """
 
 from alembic import op
@@ -205,10 +205,11 @@ BEGIN
             USING ERRCODE = 'FD008';
     END IF;
     IF TG_OP = 'UPDATE' THEN
-        IF OLD.status = 'unknown' AND NEW.status <> 'unknown' AND NOT EXISTS (
+        IF (OLD.status = 'unknown' OR NEW.status IN ('failed', 'returned'))
+            AND NEW.status <> OLD.status AND NOT EXISTS (
             SELECT 1 FROM payment_evidence e WHERE e.payment_id = NEW.id AND e.outcome = NEW.status
                 AND e.confirmed_by IS NOT NULL) THEN
-            RAISE EXCEPTION 'an unknown payment is closed by evidence and a second person'
+            RAISE EXCEPTION 'what frees money takes evidence and a second person'
                 USING ERRCODE = 'FD009';
         END IF;
     END IF;

@@ -65,7 +65,6 @@ _DECIDING = (
         TrancheTakenError,
         AgreementNotActiveError,
         NotCoveredError,
-        NotFoundError,
         *_PARTNER,
     ),
 )
@@ -82,7 +81,12 @@ async def submit_payment(uow: UnitOfWork, body: PaymentSubmission) -> Reply[Paym
 
 
 @routes.command(
-    "POST", "/payments/{payment_id}/revise", scope=SUBMIT, match=True, refuses=(IllegalMoveError,)
+    "POST",
+    "/payments/{payment_id}/revise",
+    scope=SUBMIT,
+    key=Key.REQUIRED,
+    match=True,
+    refuses=(IllegalMoveError,),
 )
 async def revise_payment(
     uow: UnitOfWork, payment_id: UUID, body: Revision, expected: Sequence
@@ -116,7 +120,9 @@ async def resubmit_payment(
     return _reply(await commands.resubmit_payment(uow, payment_id, expected=expected))
 
 
-@routes.command("POST", "/payments/{payment_id}/approve", scope=APPROVE, refuses=_DECIDING)
+@routes.command(
+    "POST", "/payments/{payment_id}/approve", scope=APPROVE, key=Key.REQUIRED, refuses=_DECIDING
+)
 async def approve_payment(uow: UnitOfWork, payment_id: UUID, body: Approval) -> Reply[PaymentView]:
     """Approve a payment as you saw it.
 
@@ -127,7 +133,9 @@ async def approve_payment(uow: UnitOfWork, payment_id: UUID, body: Approval) -> 
     return _reply(await commands.approve_payment(uow, payment_id, body.payload_hash))
 
 
-@routes.command("POST", "/payments/{payment_id}/reject", scope=APPROVE, refuses=_DECIDING)
+@routes.command(
+    "POST", "/payments/{payment_id}/reject", scope=APPROVE, key=Key.REQUIRED, refuses=_DECIDING
+)
 async def reject_payment(uow: UnitOfWork, payment_id: UUID, body: Rejection) -> Reply[PaymentView]:
     """Send a submitted payment back to draft, with a comment for those who answer for it."""
     return _reply(await commands.reject_payment(uow, payment_id, body.payload_hash, body.comment))
@@ -137,6 +145,7 @@ async def reject_payment(uow: UnitOfWork, payment_id: UUID, body: Rejection) -> 
     "POST",
     "/payments/{payment_id}/hold",
     scope=HOLD,
+    key=Key.REQUIRED,
     refuses=(IllegalMoveError, AlreadySentError, AlreadyHeldError),
 )
 async def hold_payment(uow: UnitOfWork, payment_id: UUID, body: HoldInput) -> Reply[PaymentView]:
@@ -150,7 +159,13 @@ async def hold_payment(uow: UnitOfWork, payment_id: UUID, body: HoldInput) -> Re
     return Reply.ok(PaymentView.shown(shown), sequence=shown.payment.sequence)
 
 
-@routes.command("POST", "/payments/{payment_id}/lift-hold", scope=HOLD, refuses=(NotHeldError,))
+@routes.command(
+    "POST",
+    "/payments/{payment_id}/lift-hold",
+    scope=HOLD,
+    key=Key.REQUIRED,
+    refuses=(NotHeldError,),
+)
 async def lift_hold(uow: UnitOfWork, payment_id: UUID, body: LiftInput) -> Reply[PaymentView]:
     """Lift the hold that a person placed.
 

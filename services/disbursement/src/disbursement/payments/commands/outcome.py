@@ -1,7 +1,7 @@
 """What became of a payment that was sent: read from the bank's evidence, never assumed.
 
-An unknown payment is closed by two people: one records the evidence, another confirms it. Its money
-stays in transit until then.
+Whatever would free the money for a second payment takes two people, and so does closing an unknown
+one: one records the evidence, another confirms it. The money stays where it is until then.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from disbursement.payments.commands.store import (
     agreement_status,
     change,
     parties_of,
+    payment_for_anyone,
     payment_for_update,
 )
 from disbursement.payments.events import (
@@ -62,7 +63,7 @@ class Evidence:
 
 
 async def record_evidence(uow: UnitOfWork, payment_id: UUID, evidence: Evidence) -> Payment:
-    """Record evidence; it takes effect at once, except on an unknown payment, where it waits.
+    """Record evidence; it takes effect at once, unless it takes two people: then it waits.
 
     Raises NotFoundError, ForbiddenError, IllegalMoveError, EvidenceError, DatesError.
     """
@@ -71,9 +72,10 @@ async def record_evidence(uow: UnitOfWork, payment_id: UUID, evidence: Evidence)
     payment = await payment_for_update(uow, payment_id)
     rules.outcome(payment.status, evidence.outcome, evidence.kind, evidence.reason_code)
     must_not_be_ahead(evidence.occurred_on, uow.now.date(), pointer="/occurred_on")
-    waits = payment.status is PaymentStatus.UNKNOWN
+    waits = rules.takes_two(payment.status, evidence.outcome)
     if waits:
-        uow.actor.must_be_human("record evidence that closes an unknown payment")
+        uow.actor.must_be_human("record evidence that frees money or closes an unknown payment")
+        rules.must_be_found_again(evidence.reference)
     await uow.db.execute(
         insert(payment_evidence).values(
             id=uow.ids.new(),
@@ -93,7 +95,7 @@ async def record_evidence(uow: UnitOfWork, payment_id: UUID, evidence: Evidence)
 
 
 async def confirm_evidence(uow: UnitOfWork, payment_id: UUID, evidence_id: UUID) -> Payment:
-    """Close an unknown payment by evidence that another person recorded.
+    """Let evidence that another person recorded take effect.
 
     Raises NotFoundError, ForbiddenError for a machine, IllegalMoveError, AlreadyConfirmedError,
     FourEyesError for the person who recorded it.
@@ -131,8 +133,7 @@ async def confirm_receipt(uow: UnitOfWork, payment_id: UUID, confirmed_on: date)
     Raises NotFoundError, ForbiddenError for another partner's token, IllegalMoveError, DatesError,
     AlreadyConfirmedError.
     """
-    payment = await payment_for_update(uow, payment_id)
-    uow.actor.must_speak_for(payment.partner_id)
+    payment = await payment_for_anyone(uow, payment_id)
     rules.must_await_confirmation(payment.status)
     if payment.confirmed_on is not None:
         raise AlreadyConfirmedError("The recipient has confirmed this payment already.")

@@ -7,7 +7,7 @@ That a payment was fine when it was approved, or released a minute ago, proves n
 import json
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, union_all
 
 from common.mirrors.age import Stale, mirror_age
 from common.points import Point, reached
@@ -16,7 +16,8 @@ from common.states import move
 from common.uow import UnitOfWork
 from disbursement.agreements.rules import must_be_active
 from disbursement.approvals.rules import must_be_the_same
-from disbursement.errors import PartnerStateTooOldError
+from disbursement.approvals.tables import payment_submission
+from disbursement.errors import FourEyesError, PartnerStateTooOldError
 from disbursement.ledger.commands import post
 from disbursement.ledger.rules import MovementKind
 from disbursement.mirrors.partners import PARTNERS, must_be_payable, partner_for_share
@@ -29,7 +30,7 @@ from disbursement.payments.commands.store import (
 )
 from disbursement.payments.events import Released, Sent
 from disbursement.payments.rules import TRANSITIONS, Payment, PaymentStatus
-from disbursement.payments.tables import payment_instruction, payment_table
+from disbursement.payments.tables import payment_instruction, payment_revision, payment_table
 from disbursement.policy import NextTranche, Policy
 
 _TOO_OLD = {
@@ -91,6 +92,7 @@ async def _ready(
     agreement = await agreement_status(uow, parties.agreement_id)
     payment = await payment_for_update(uow, payment_id, expected)
     move(TRANSITIONS, payment.status, target, noun="payment")
+    await _must_be_another(uow, payment_id)
     # Read after the partner is locked: no newer state of it can be applied beside a watermark we
     # count on.
     await _must_be_fresh(uow, policy)
@@ -100,6 +102,20 @@ async def _ready(
     if policy.next_tranche is NextTranche.WHEN_EARLIER_SETTLED and payment.tranche > 1:
         rules.must_be_next(payment.tranche, await _settled_tranches(uow, payment.agreement_id))
     return payment
+
+
+async def _must_be_another(uow: UnitOfWork, payment_id: UUID) -> None:
+    """Raises FourEyesError for whoever wrote or submitted a revision: they do not let it out."""
+    wrote = select(payment_revision.c.revision).where(
+        payment_revision.c.payment_id == payment_id,
+        payment_revision.c.author == uow.actor.subject,
+    )
+    submitted = select(payment_submission.c.revision).where(
+        payment_submission.c.payment_id == payment_id,
+        payment_submission.c.submitter == uow.actor.subject,
+    )
+    if await uow.db.scalar(union_all(wrote, submitted).limit(1)) is not None:
+        raise FourEyesError("You wrote or submitted this payment; another person lets it out.")
 
 
 async def _must_be_fresh(uow: UnitOfWork, policy: Policy) -> None:

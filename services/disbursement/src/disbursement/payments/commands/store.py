@@ -41,7 +41,15 @@ async def parties_of(uow: UnitOfWork, payment_id: UUID) -> Parties:
 async def payment_for_update(
     uow: UnitOfWork, payment_id: UUID, expected: Sequence | None = None
 ) -> Payment:
-    """The payment, locked. Raises NotFoundError, ForbiddenError, StaleVersionError."""
+    """The payment, locked, for staff. Raises NotFoundError, ForbiddenError, StaleVersionError."""
+    uow.actor.must_be_staff("act on payments")
+    return await payment_for_anyone(uow, payment_id, expected)
+
+
+async def payment_for_anyone(
+    uow: UnitOfWork, payment_id: UUID, expected: Sequence | None = None
+) -> Payment:
+    """The same for whoever may speak for its partner. Raises what `payment_for_update` raises."""
     row = await uow.lock(
         Lock.PAYMENT,
         select(payment_table).where(payment_table.c.id == payment_id).with_for_update(),
@@ -50,6 +58,7 @@ async def payment_for_update(
         raise NotFoundError("There is no such payment.")
     payment = Payment.of(row._mapping)
     uow.actor.must_act_in(payment.country)
+    uow.actor.must_speak_for(payment.partner_id)
     uow.expect(payment.sequence, expected)
     return payment
 

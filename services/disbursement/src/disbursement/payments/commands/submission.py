@@ -53,6 +53,7 @@ async def submit_payment(uow: UnitOfWork, new: NewPayment) -> Payment:
     Raises NotFoundError, ForbiddenError, PartnerStateError, AgreementNotActiveError,
     CurrencyMismatchError, TrancheMismatchError, TrancheTakenError, NotCoveredError.
     """
+    uow.actor.must_be_staff("submit payments")
     uow.locks(Lock.MIRROR)
     seen = await uow.driver.fetchrow(statements.PARTNER_OF_AGREEMENT, new.agreement_id)
     uow.locks(Lock.AGREEMENT)

@@ -46,6 +46,7 @@ def upgrade() -> None:
             stood               text CHECK (stood IN {one_of(STATUSES)}),
             verified            boolean NOT NULL,
             holds_until         date,
+            submitted_by        text,
             local_override      text CHECK (local_override IN ('yes', 'no', 'undetermined')),
             local               text NOT NULL CHECK (local IN ('yes', 'no', 'undetermined')),
             local_evidence      text[] NOT NULL,
@@ -76,13 +77,15 @@ def upgrade() -> None:
     op.execute("CREATE INDEX partner_works_in ON partner USING gin (countries)")
     op.execute("CREATE INDEX partner_seen_from ON partner USING gin (seen_from)")
     op.execute("CREATE INDEX partner_lapsing ON partner (holds_until, id) WHERE status = 'active'")
+    # `country`: '*' where the scheme numbers the whole world. Two countries may give one number.
     op.execute(
         """
         CREATE TABLE partner_identifier (
             scheme     text NOT NULL,
+            country    text NOT NULL CHECK (country ~ '^([A-Z]{3}|[*])$'),
             value      text NOT NULL,
             partner_id uuid NOT NULL REFERENCES partner (id),
-            PRIMARY KEY (scheme, value)
+            PRIMARY KEY (scheme, country, value)
         )
         """
     )
@@ -91,3 +94,18 @@ def upgrade() -> None:
     # any more finds nobody, and costs nothing.
     op.execute("CREATE TABLE partner_word (word text PRIMARY KEY)")
     op.execute("CREATE INDEX partner_word_alike ON partner_word USING gin (word gin_trgm_ops)")
+    # The operator % uses the index and knows one bound, a setting: this function lowers it. The
+    # setting exists once the extension's library is loaded, which the first call of it does.
+    op.execute("SELECT similarity('', '')")
+    op.execute(
+        """
+        CREATE FUNCTION short_words_like(typed text, most bigint)
+        RETURNS TABLE (word text, likeness real)
+        LANGUAGE sql STABLE PARALLEL SAFE SET pg_trgm.similarity_threshold = 0.2 AS $$
+            SELECT known.word, similarity(known.word, typed) AS likeness
+            FROM partner_word known
+            WHERE known.word % typed
+            ORDER BY likeness DESC, known.word LIMIT most
+        $$
+        """
+    )

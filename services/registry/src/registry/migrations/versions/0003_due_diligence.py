@@ -74,7 +74,9 @@ def upgrade() -> None:
             ) STORED,
             verified_by           text NOT NULL,
             verified_at           timestamptz NOT NULL,
-            valid_until           date NOT NULL
+            valid_until           date NOT NULL,
+            documents             uuid[] NOT NULL,
+            excused               text[] NOT NULL
         )
         """
     )

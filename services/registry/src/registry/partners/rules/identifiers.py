@@ -27,6 +27,10 @@ class Scheme(StrEnum):
 
 PRIVATE_SCHEMES = frozenset({Scheme.ERP_VENDOR})
 """Known to our finance system only; never published."""
+NATIONAL_SCHEMES = frozenset({Scheme.NATIONAL_REGISTRATION})
+"""Each country counts for itself: the same number elsewhere is somebody else's."""
+
+ANYWHERE = "*"
 
 # International numbers; then the countries of the responses at hand and their neighbours (several
 # have no register of NGOs); then those where many international partners have their headquarters.
@@ -62,6 +66,10 @@ class Identifier:
 
     scheme: Scheme
     value: str
+
+    def known_in(self, country: str) -> str:
+        """Where nobody else has this number of a partner in `country`: there, or anywhere."""
+        return country if self.scheme in NATIONAL_SCHEMES else ANYWHERE
 
 
 def identifier(scheme: Scheme, text: str) -> Identifier:

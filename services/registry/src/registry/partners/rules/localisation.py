@@ -92,15 +92,21 @@ _AFFILIATION: Mapping[Affiliation | None, tuple[Local, Evidence]] = MappingProxy
 
 
 def localise(
-    kind: Kind, *, country: str, countries: Collection[str], affiliation: Affiliation | None
+    kind: Kind,
+    *,
+    country: str,
+    countries: Collection[str],
+    affiliation: Affiliation | None,
+    office: bool = False,
 ) -> Localisation:
     """The answer for a partner headquartered in `country` and working in `countries`.
 
-    A clear no wins over what is not known; what is not known wins over yes.
+    `office`: it is an office in `country` of an organisation headquartered in another. A clear no
+    wins over what is not known; what is not known wins over yes.
     """
     if kind in _BY_KIND:
         return Localisation(Local.NO, (Evidence.INTERNATIONAL_BY_KIND,))
-    if country not in AID_RECIPIENTS:
+    if office or country not in AID_RECIPIENTS:
         return Localisation(Local.NO, (Evidence.HEADQUARTERS_ELSEWHERE,))
     home = Evidence.HEADQUARTERS_IN_RECIPIENT_COUNTRY
     if kind is Kind.UNIVERSITY_RESEARCH:

@@ -132,6 +132,7 @@ def words(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({word for name in names for word in normal(name).split()}))
 
 
+@lru_cache(maxsize=4096)  # a page shows the same names again and again
 def script_of(text: str) -> str | None:
     """The ISO 15924 code of the script that most letters of `text` are in, or None."""
     if text.isascii():

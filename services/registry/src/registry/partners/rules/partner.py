@@ -27,6 +27,11 @@ class NotEditableError(ConflictError):
     title = "Nothing about this partner may change now"
 
 
+class HeadquartersLockedError(ConflictError):
+    code = "headquarters_locked"
+    title = "The headquarters is locked"
+
+
 class LedBy(StrEnum):
     """Who leads the organisation, by its own statement."""
 
@@ -67,6 +72,17 @@ class Facts:
         return normal(self.legal_name)
 
     @property
+    def localisation(self) -> Localisation:
+        """Whether these facts make a local actor."""
+        return localise(
+            self.kind,
+            country=self.country,
+            countries=self.countries,
+            affiliation=self.affiliation,
+            office=self.headquarters_id is not None,
+        )
+
+    @property
     def words(self) -> tuple[str, ...]:
         """Every word of every name, as search knows them."""
         return words(name.text for name in self.names)
@@ -77,7 +93,8 @@ class Partner:
     """A partner as it stands. `localisation` and `verdict` always follow from the rest.
 
     `stood`: where it stood when it was locked. `holds_until`: the last day on which its due
-    diligence holds. `local_override`: a person's decision over the computed answer.
+    diligence holds. `submitted_by`: who asked for its latest review. `local_override`: a person's
+    decision over the computed answer.
     """
 
     id: UUID
@@ -88,6 +105,7 @@ class Partner:
     stood: Status | None = None
     verified: bool = False
     holds_until: date | None = None
+    submitted_by: str | None = None
     local_override: Local | None = None
     localisation: Localisation = field(default=Localisation(Local.UNDETERMINED, ()))
     verdict: Verdict = field(default=Verdict(Eligibility.INELIGIBLE, (Reason.INCOMPLETE,)))
@@ -121,13 +139,7 @@ def checked(facts: Facts) -> Facts:
 
 def reckoned(partner: Partner, today: date) -> Partner:
     """`partner` with what follows from its facts on `today`: localisation and eligibility."""
-    facts = partner.facts
-    localisation = localise(
-        facts.kind,
-        country=facts.country,
-        countries=facts.countries,
-        affiliation=facts.affiliation,
-    )
+    localisation = partner.facts.localisation
     if partner.local_override is not None:
         localisation = Localisation(partner.local_override, (Evidence.DECIDED_BY_A_PERSON,))
     return replace(partner, localisation=localisation, verdict=eligibility(partner, today))
@@ -158,8 +170,9 @@ def must_be_editable(partner: Partner) -> None:
 def revise(partner: Partner, facts: Facts) -> tuple[Partner, tuple[str, ...]]:
     """`partner` with new facts, and the names of those that changed.
 
-    Who was verified under another name, kind or country was not verified at all: such a change
-    takes the verification back. Raises NotEditableError, InvalidError.
+    Who was verified under another name, kind, country or headquarters, or as local when it was not,
+    was not verified at all: such a change takes the verification back. Raises NotEditableError,
+    InvalidError.
     """
     must_be_editable(partner)
     facts = checked(facts)
@@ -168,7 +181,11 @@ def revise(partner: Partner, facts: Facts) -> tuple[Partner, tuple[str, ...]]:
         for each in fields(Facts)
         if getattr(facts, each.name) != getattr(partner.facts, each.name)
     )
-    another = facts.normal_name != partner.facts.normal_name or {"kind", "country"} & set(changed)
+    another = (
+        facts.normal_name != partner.facts.normal_name
+        or {"kind", "country", "headquarters_id"} & set(changed)
+        or facts.localisation.local is not partner.facts.localisation.local
+    )
     return replace(partner, facts=facts, verified=partner.verified and not another), changed
 
 
@@ -179,12 +196,16 @@ def do(partner: Partner, deed: Deed) -> Partner:
 
 
 def must_be_able_to_hold(
-    headquarters: Partner, office: Facts, *, office_id: UUID | None = None
+    headquarters: Partner,
+    office: Facts,
+    *,
+    office_id: UUID | None = None,
+    has_offices: bool = False,
 ) -> None:
     """Whether `office` can be an office of `headquarters`. Raises InvalidError.
 
     The headquarters comes first: it is active, no office itself, of the same kind, and has declared
-    that it works in the office's country.
+    that it works in the office's country. Offices have none of their own: a lock reaches one level.
     """
     head = headquarters.facts
     trouble = None
@@ -192,6 +213,8 @@ def must_be_able_to_hold(
         trouble = "A partner cannot be its own headquarters."
     elif head.headquarters_id is not None:
         trouble = "That partner is itself an office; name its headquarters."
+    elif has_offices:
+        trouble = "This partner has offices of its own, so it cannot become one."
     elif headquarters.status is not Status.ACTIVE:
         trouble = "The headquarters must be active before it can have offices."
     elif head.kind is not office.kind:
@@ -202,4 +225,17 @@ def must_be_able_to_hold(
         raise InvalidError(
             "This office cannot belong to that headquarters.",
             places=[Place("/headquarters_id", trouble, "not_an_office_of")],
+        )
+
+
+def must_have_its_headquarters_open(office: Partner, headquarters: Partner | None) -> None:
+    """Raises HeadquartersLockedError while the headquarters of `office` is locked, or is another
+    than the one that was looked at."""
+    head = office.facts.headquarters_id
+    if head is None:
+        return
+    if headquarters is None or headquarters.id != head or headquarters.status is Status.LOCKED:
+        raise HeadquartersLockedError(
+            "Unlock the headquarters first; its offices follow one by one.",
+            headquarters_id=str(head),
         )

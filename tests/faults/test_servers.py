@@ -1,4 +1,4 @@
-"""Kafka is away, dies, or loses everything: the services go on, and afterwards nothing is missing."""
+"""Kafka dies, or loses everything; PostgreSQL dies under load. Afterwards nothing is missing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ pytestmark = [
     pytest.mark.timeout(180),
 ]
 
+PAYMENTS = 12
 TOPICS = (
     "registry.partner.v1",
     "disbursement.grant.v1",
@@ -57,6 +58,33 @@ async def test_a_broker_that_lost_everything_is_filled_again_by_itself(scene: Sc
     await scene.holds_together()
     for topic in TOPICS:
         await newest_is_last(scene, topic)
+
+
+async def test_a_database_server_killed_under_load_loses_no_payment_and_answers_no_500(
+    scene: Scene,
+) -> None:
+    agreement = await scene.new_agreement(scene.partner, PAYMENTS)
+    scene.asked.clear()
+    paying = [asyncio.create_task(scene.pay(agreement, n + 1)) for n in range(PAYMENTS)]
+    await scene.until(lambda: some_are_answered(scene))
+    await asyncio.to_thread(scene.postgres.kill)
+    await asyncio.to_thread(scene.postgres.start)
+    payments = await asyncio.gather(*paying)
+    met = {status for asked in scene.asked for status in asked.statuses}
+    assert met <= {200, 201, 409, 503, "ReadError", "RemoteProtocolError"}, met
+    assert 503 in met
+    for payment in payments:
+        assert await scene.changes("disbursement", payment) == [
+            "submitted",
+            "approved",
+            "released",
+            "sent",
+        ]
+    await scene.holds_together()
+
+
+async def some_are_answered(scene: Scene) -> bool:
+    return len(scene.asked) >= PAYMENTS
 
 
 async def tells_of(scene: Scene, after: str, subject: str, change: str) -> bool:
