@@ -15,7 +15,7 @@ async def test_a_tranche_goes_its_whole_way(clerk: Clerk, world: World) -> None:
     payment = await clerk.approved()
     path = f"/v1/payments/{payment['id']}"
     for deed in ("release", "send"):
-        answer = await clerk.on(path, deed)
+        answer = await clerk.on(path, deed, **clerk.person("tariq"))
         assert answer.status_code == 200, answer.text
     said = {"outcome": "settled", "kind": "account_statement", "occurred_on": "2020-06-22"}
     settled = await clerk.done(f"{path}/evidence", said)
@@ -57,7 +57,7 @@ async def test_what_stands_behind_a_payment_can_be_read(clerk: Clerk) -> None:
     await clerk.done(f"{path}/hold", {"reason": "under_review"})
     await clerk.done(f"{path}/lift-hold", {})
     for deed in ("release", "send"):
-        await clerk.on(path, deed)
+        await clerk.on(path, deed, **clerk.person("tariq"))
     await clerk.done(
         f"{path}/evidence",
         {"outcome": "unknown", "kind": "no_answer", "occurred_on": "2020-06-22"},
@@ -147,7 +147,8 @@ async def test_on_a_stale_mirror_the_same_request_succeeds_once_it_is_fresh(
     payment = await clerk.approved()
     path = f"/v1/payments/{payment['id']}"
     tag = (await clerk.api.get(path)).headers["etag"]
-    headers = {"If-Match": tag, "Idempotency-Key": "release-of-tranche-one"}
+    treasurer = clerk.person("tariq")
+    headers = {"If-Match": tag, "Idempotency-Key": "release-of-tranche-one", **treasurer}
     world.clock.advance(timedelta(seconds=90))
     refused = await clerk.post(f"{path}/release", **headers)
     facts = problem(refused, 409, "partner_state_too_old")

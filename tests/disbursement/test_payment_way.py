@@ -82,7 +82,9 @@ async def test_each_step_is_an_event_with_the_state_after_it(world: World) -> No
 async def test_a_payment_that_fails_frees_its_money_and_its_tranche(world: World) -> None:
     agreement = await world.agreement()
     payment = await world.sent(agreement)
-    failed = await world.evidence(payment, "failed", reason_code="AC04")
+    waiting = await world.evidence(payment, "failed", reason_code="AC04")
+    assert waiting.status == "sent"  # what would free the money takes two people
+    failed = await world.confirmed(payment)
     assert failed.failure_code == "AC04"
     assert (await world.balances(agreement.grant_id))["committed"] == "100000"
     again = await world.submitted(agreement)
@@ -94,6 +96,8 @@ async def test_a_payment_that_is_returned_frees_its_money_and_its_tranche(world:
     agreement = await world.agreement()
     payment = await world.settled(agreement)
     await world.evidence(payment, "returned", on=TODAY)
+    assert (await world.balances(agreement.grant_id))["paid"] == "50000"
+    await world.confirmed(payment)
     assert (await world.balances(agreement.grant_id))["committed"] == "100000"
     await world.submitted(agreement)
     assert await world.breaches() == []
@@ -313,8 +317,8 @@ async def test_an_unknown_payment_stays_in_transit_until_two_people_close_it(
     assert waiting.status == "unknown"
     assert (await world.balances(agreement.grant_id))["in_transit"] == "50000"
     with pytest.raises(FourEyesError):
-        await _confirm(world, payment, TREASURY)
-    closed = await _confirm(world, payment, BORIS)
+        await world.confirmed(payment, TREASURY)
+    closed = await world.confirmed(payment, BORIS)
     assert closed.status == "settled"
     assert (await world.balances(agreement.grant_id))["paid"] == "50000"
     assert await world.breaches() == []
@@ -326,15 +330,15 @@ async def test_a_machine_closes_no_unknown_payment(world: World) -> None:
         await world.evidence(payment, "settled", actor=MACHINE)
     await world.evidence(payment, "settled")
     with pytest.raises(ForbiddenError):
-        await _confirm(world, payment, MACHINE)
+        await world.confirmed(payment, MACHINE)
 
 
 async def test_evidence_is_confirmed_once(world: World) -> None:
     payment = await world.evidence(await world.sent(), "unknown", "no_answer")
     await world.evidence(payment, "failed", "bank_confirmation")
-    await _confirm(world, payment, BORIS)
+    await world.confirmed(payment, BORIS)
     with pytest.raises(AlreadyConfirmedError):
-        await _confirm(world, payment, CHEN)
+        await world.confirmed(payment, CHEN)
 
 
 async def test_evidence_of_the_future_is_refused(world: World) -> None:
@@ -383,15 +387,6 @@ async def _reject(world: World, payment: Payment, comment: str = "not yet") -> P
     return await world.run(
         lambda uow: commands.reject_payment(uow, payment.id, payment.payload_hash, comment),
         CHEN,
-    )
-
-
-async def _confirm(world: World, payment: Payment, actor: Actor) -> Payment:
-    rows = await world.fetch(
-        "SELECT id FROM payment_evidence WHERE payment_id = $1 AND outcome <> 'unknown'", payment.id
-    )
-    return await world.run(
-        lambda uow: commands.confirm_evidence(uow, payment.id, rows[0]["id"]), actor
     )
 
 

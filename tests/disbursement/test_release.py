@@ -160,6 +160,7 @@ async def test_a_first_tranche_that_came_back_counts_as_unpaid(world: World) -> 
     first = await world.settled(agreement)
     second = await world.released(agreement, 2)
     await world.evidence(first, "returned")
+    await world.confirmed(first)
     await _refused(world, second, _send, TrancheTooEarlyError)
 
 

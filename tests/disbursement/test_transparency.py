@@ -32,12 +32,21 @@ async def test_an_instalment_that_came_back_was_not_the_first(world: World) -> N
     agreement = await world.agreement(grant)
     back = await world.evidence(await world.sent(agreement), "settled", on=TODAY)
     await world.evidence(back, "returned")
+    await world.confirmed(back)
     world.clock.advance(timedelta(days=2))
     await world.watermark()
     payment = await world.sent(agreement)
     await world.evidence(payment, "settled", on=TODAY + timedelta(days=2))
     (way,) = await world.read(lambda uow: ways_of_grant(uow, grant))
     assert way.first_settled_on == TODAY + timedelta(days=2)
+
+
+async def test_a_local_actor_of_another_country_counts_on_neither_side(world: World) -> None:
+    partner = await world.partner(local="yes", kind="national_ngo", country="NPL")
+    await world.agreement(await world.grant(), partner, usd(10_000), tranches=1)
+    (usd_shares,) = await world.read(shares_of_money)
+    committed = usd_shares.committed
+    assert _whole(committed.to_local, committed.undetermined) == [0, 10_000]
 
 
 async def test_shares_are_by_locality_paid_and_committed_apart(world: World) -> None:

@@ -274,8 +274,19 @@ class World:
         """What the bank says."""
         if outcome == "failed" and reason_code is None:
             reason_code = "AC01"
-        said = Evidence(PaymentOutcome(outcome), EvidenceKind(kind), on, reason_code=reason_code)
+        said = Evidence(PaymentOutcome(outcome), EvidenceKind(kind), on, "REF-1", reason_code)
         return await self.run(lambda uow: payments.record_evidence(uow, payment.id, said), actor)
+
+    async def confirmed(self, payment: Payment, actor: Actor = BORIS) -> Payment:
+        """A second person's word on the newest evidence that waits for one."""
+        (row, *_) = await self.fetch(
+            "SELECT id FROM payment_evidence WHERE payment_id = $1 AND outcome <> 'unknown'"
+            " ORDER BY id DESC",
+            payment.id,
+        )
+        return await self.run(
+            lambda uow: payments.confirm_evidence(uow, payment.id, row["id"]), actor
+        )
 
     async def settled(self, agreement: Agreement | None = None, tranche: int = 1) -> Payment:
         """A payment that the bank paid."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import stat
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,10 +16,8 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
-from pydantic import ValidationError
 
 from common.clock import SetClock
-from common.http.app import create_app
 from common.http.auth import (
     ALGORITHMS,
     CACHED_TOKENS,
@@ -29,10 +25,9 @@ from common.http.auth import (
     MissingTokenError,
     Tokens,
 )
-from common.http.auth.dev import DEV_ISSUER, mint_token, read_or_make_key
 from common.http.auth.keys import KeysUnavailableError, RemoteKeys
 from support import parcels
-from support.api import NOON, Api, open_service, problem, settings_of, token
+from support.api import NOON, Api, problem, token
 
 NOW = int(NOON.timestamp())
 CLAIMS = {
@@ -135,6 +130,14 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "a header that is a list": (lambda: forged(["alg"], {}), "cannot be read"),
     "a header that is a text": (lambda: forged("alg", {}), "cannot be read"),
     "a header without end": (lambda: "Bearer " + "W1tb" * 1300 + ".e30.", "cannot be read"),
+    "an extension that is critical": (
+        lambda: forged({"alg": "RS256", "kid": RSA.kid, "crit": ["b64"], "b64": False}, CLAIMS),
+        "extension",
+    ),
+    "nothing that is critical": (
+        lambda: forged({"alg": "RS256", "kid": RSA.kid, "crit": None}, CLAIMS),
+        "extension",
+    ),
     "no signature": (lambda: forged({"alg": "RS256", "kid": RSA.kid}, CLAIMS), "does not hold"),
     "another key's signature": (
         lambda: signed(RSAKey.generate_key(2048), kid=RSA.kid),
@@ -343,71 +346,3 @@ async def test_the_command_checks_the_country(api: Api) -> None:
 async def test_a_token_for_another_service_is_refused(api: Api) -> None:
     answer = await api.get("/v1/parcels", headers=token(parcels.READ, audience="registry"))
     problem(answer, 401, "invalid_token")
-
-
-# --- the development issuer, and refusing to start without one -----------------------------------
-
-
-async def test_a_service_refuses_to_start_without_an_issuer(post_url: str) -> None:
-    async with open_service(parcels.SERVICE, post_url, dev_issuer_key_file=None) as runtime:
-        with pytest.raises(ValueError, match="no token issuer"):
-            create_app(runtime)
-
-
-@pytest.mark.parametrize("url", ["http://issuer.example/jwks", "file:///keys", "issuer.example"])
-def test_keys_come_over_a_line_that_nobody_can_change(post_url: str, url: str) -> None:
-    with pytest.raises(ValidationError, match="JWKS_URL must begin with https"):
-        settings_of(
-            parcels.SERVICE,
-            post_url,
-            profile="production",
-            dev_issuer_key_file=None,
-            issuer="https://issuer.example",
-            jwks_url=url,
-            journal_key="x",
-        )
-
-
-def test_the_local_issuer_is_refused_outside_development(post_url: str) -> None:
-    with pytest.raises(ValidationError, match="development"):
-        settings_of(
-            parcels.SERVICE,
-            post_url,
-            profile="production",
-            issuer="https://issuer.example",
-            jwks_url="https://issuer.example/jwks",
-            journal_key="x",
-        )
-
-
-def test_the_local_issuers_key_is_for_its_owner_only(tmp_path: Path) -> None:
-    file = tmp_path / "made" / "issuer.json"
-    first = read_or_make_key(file)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert read_or_make_key(file).kid == first.kid
-    assert [each.name for each in file.parent.iterdir()] == ["issuer.json"]
-
-
-def test_the_local_issuer_mints_what_was_asked(tmp_path: Path) -> None:
-    file = tmp_path / "issuer.json"
-    minted = mint_token(
-        file,
-        subject="robot",
-        scopes=["b", "a"],
-        audience=["post"],
-        human=False,
-        countries=["BGD"],
-        ttl=timedelta(minutes=1),
-        clock=SetClock(NOON),
-    )
-    claims = jwt.decode(minted, read_or_make_key(file), algorithms=["ES256"]).claims
-    assert claims == {
-        "iss": DEV_ISSUER,
-        "sub": "robot",
-        "aud": ["post"],
-        "iat": NOW,
-        "exp": NOW + 60,
-        "scope": "a b",
-        "countries": ["BGD"],
-        "actor_kind": "service",
-    }

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from common.journal.admin import journal_app
 from common.journal.checkpoint import Checkpoint
@@ -41,7 +40,7 @@ async def run(api: Api, scratch_database: str, tmp_path: Path) -> Run:
 
     async def invoke(*arguments: str) -> Result:
         app = journal_app(SERVICE, with_runtime)
-        return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
+        return await asyncio.to_thread(lambda: CliRunner().invoke(app, list(arguments)))
 
     return invoke
 

@@ -29,6 +29,7 @@ DomainError
     ├── AlreadyConfirmedError        confirmed before
     ├── AlreadySentError             too late to hold
     ├── UnknownTermError             no configured term covers that day
+    ├── PastUncertainError           what has left may be more than this database knows
     └── PartnerStateError            decided on the registry's state, as we know it (from a mirror)
         ├── PartnerUnknownError          no record of the partner has reached us
         ├── PartnerIneligibleError       the registry says no, or its yes has lapsed
@@ -161,6 +162,13 @@ class AlreadySentError(ConflictError):
 class UnknownTermError(ConflictError):
     code = "unknown_term"
     title = "No configured term covers that day"
+
+
+class PastUncertainError(ConflictError):
+    code = "past_uncertain"
+    title = "It is not certain what has left already"
+    transient = True
+    retry_after_seconds = 5
 
 
 class PartnerStateError(ConflictError):

@@ -66,8 +66,11 @@ CREATE TABLE reader (
     cluster_id text,
     holder     uuid,
     lease_until timestamptz,
-    moved_at   timestamptz
+    moved_at   timestamptz,
+    agreed_at  timestamptz
 );
+COMMENT ON COLUMN reader.agreed_at IS
+    'when the other side was last seen to have nothing that this journal has not';
 
 CREATE FUNCTION journal_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

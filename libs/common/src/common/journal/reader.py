@@ -72,6 +72,7 @@ RESET = """
 UPDATE reader SET position = $3, cluster_id = $4, moved_at = clock_timestamp()
 WHERE name = $1 AND holder = $2
 """
+AGREE = "UPDATE reader SET agreed_at = clock_timestamp() WHERE name = $1 AND holder = $2"
 RELEASE = "UPDATE reader SET holder = NULL, lease_until = NULL WHERE name = $1 AND holder = $2"
 
 
@@ -144,6 +145,13 @@ class Reader:
         Raises LeadershipLostError when `holder` does not hold it.
         """
         await self._change(name, RESET, name, holder, position, cluster_id)
+
+    async def agree(self, name: str, holder: UUID) -> None:
+        """Note that the other side has nothing that this journal has not: it was not put back.
+
+        Raises LeadershipLostError when another has taken over.
+        """
+        await self._change(name, AGREE, name, holder)
 
     async def release(self, name: str, holder: UUID) -> None:
         """Let the cursor go, so that another need not wait for the lease to run out."""

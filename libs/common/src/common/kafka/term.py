@@ -148,6 +148,8 @@ class Term:
         self._remember(marked=bool(marks), events=bool(batch.rows))
         if batch.drained:
             await self._moved()
+        if marks:
+            await self._out.reader.agree(READER, self._holder)
 
     async def _pack(self, rows: list[SealedRow], marks: list[tuple[int, Record]]) -> Parcel:
         """Everything encoded, watermarks last. Others on the event loop get their turns."""

@@ -30,9 +30,12 @@ from disbursement.transparency.rules import (
 )
 
 LOCAL_HERE = case(
-    (partner_mirror.c.local != Locality.YES.value, partner_mirror.c.local),
-    (partner_mirror.c.country == agreement_table.c.country, Locality.YES.value),
-    else_=Locality.UNDETERMINED.value,
+    (
+        (partner_mirror.c.local == Locality.YES.value)
+        & (partner_mirror.c.country != agreement_table.c.country),
+        Locality.UNDETERMINED.value,
+    ),
+    else_=partner_mirror.c.local,
 )
 """A local actor is one in its own country; across a border nobody has agreed on an answer."""
 

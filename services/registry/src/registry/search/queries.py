@@ -129,15 +129,14 @@ async def find_partners(
         .order_by(func.cardinality(_columns.words), _columns.normal_name, _columns.id)
         .limit(MAX_CANDIDATES)
     )
-    rows: Sequence[PartnerRow] = []
-    for slips_everywhere in (False, True):
-        wanted = await _known(uow, typed, slips_everywhere)
-        bearing = [_columns.words.overlap(list(each.alike)) for each in wanted if each.alike]
-        if not bearing:
-            return []
-        rows = await _rows(uow, shortest.where(and_(*bearing)), asked)
-        if rows:
-            break
+    wanted = await _known(uow, typed)
+    if not _bearing(wanted):
+        return []
+    rows = await _rows(uow, shortest.where(and_(*_bearing(wanted))), asked)
+    if not rows:
+        wanted = await _known(uow, typed, slips_everywhere=True)
+        rows = await _rows(uow, shortest.where(and_(*_bearing(wanted))), asked)
+    bearing = _bearing(wanted)
     if len(rows) < limit and len(bearing) > 1:
         rows = await _rows(uow, shortest.where(_all_but_one(bearing)), asked)
     return sorted(
@@ -157,12 +156,19 @@ async def _rows(
     return (await uow.db.execute(statement, asked)).mappings().all()
 
 
-async def _known(uow: UnitOfWork, typed: Sequence[str], slips_everywhere: bool) -> list[Wanted]:
+async def _known(
+    uow: UnitOfWork, typed: Sequence[str], *, slips_everywhere: bool = False
+) -> list[Wanted]:
     alike: list[dict[str, float]] = [{} for _ in typed]
     found = await uow.driver.fetch(ALIKE, list(typed), MAX_ALIKE, slips_everywhere)
     for place, word, near in found:
         alike[place - 1][word] = near
     return [Wanted(word, known) for word, known in zip(typed, alike, strict=True)]
+
+
+def _bearing(wanted: Sequence[Wanted]) -> list[ColumnElement[bool]]:
+    """That a partner bears a word like each of those that any name bears."""
+    return [_columns.words.overlap(list(each.alike)) for each in wanted if each.alike]
 
 
 def _all_but_one(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:

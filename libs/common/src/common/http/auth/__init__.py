@@ -96,6 +96,8 @@ class Tokens:
             raise InvalidTokenError("The access token cannot be read.") from error
         if not isinstance(header, dict):  # a list or a text is JSON too
             raise InvalidTokenError("The access token cannot be read.")
+        if "crit" in header:
+            raise InvalidTokenError("The access token needs an extension that is not known here.")
         algorithm, kid = header.get("alg"), header.get("kid")
         key_type = ALGORITHMS.get(algorithm) if isinstance(algorithm, str) else None
         readable = isinstance(algorithm, str) and (kid is None or isinstance(kid, str))

@@ -22,6 +22,7 @@ from disbursement.ledger.commands import post
 from disbursement.ledger.rules import MovementKind
 from disbursement.mirrors.partners import PARTNERS, must_be_payable, partner_for_share
 from disbursement.payments import rules
+from disbursement.payments.commands.past import must_be_certain
 from disbursement.payments.commands.store import (
     agreement_status,
     change,
@@ -46,7 +47,8 @@ async def release_payment(
     """Put an approved payment's money in transit.
 
     Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, PartnerStateError
-    (its state too old, unknown, or ineligible), AgreementNotActiveError, TrancheTooEarlyError,
+    (its state too old, unknown, or ineligible), PastUncertainError, AgreementNotActiveError,
+    TrancheTooEarlyError,
     PayloadChangedError, NotCoveredError.
     """
     payment = await _ready(uow, payment_id, PaymentStatus.RELEASED, expected)
@@ -93,6 +95,7 @@ async def _ready(
     payment = await payment_for_update(uow, payment_id, expected)
     move(TRANSITIONS, payment.status, target, noun="payment")
     await _must_be_another(uow, payment_id)
+    await must_be_certain(uow)
     # Read after the partner is locked: no newer state of it can be applied beside a watermark we
     # count on.
     await _must_be_fresh(uow, policy)
