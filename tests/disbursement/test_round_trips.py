@@ -41,7 +41,7 @@ async def test_a_submit_and_a_release_cost_what_they_are_written_to_cost(world: 
     other = await world.approved(await world.agreement())
     async with counted(world.runtime.engine) as statements:
         await world.release(other)
-    assert len(statements) == 11, str(statements)
+    assert len(statements) == 12, str(statements)
     assert payment.status == "submitted"
 
 

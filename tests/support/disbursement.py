@@ -152,7 +152,7 @@ class World:
         await self.run(work)
 
     async def watermark(self, at: datetime | None = None) -> None:
-        """Every partition is read up to `at` (now)."""
+        """Every partition is read up to `at` (now), and Kafka agrees with our journal."""
         await self.execute(
             "INSERT INTO mirror_partition (cluster_id, topic, partition, next_offset, watermark_at)"
             " SELECT 'a-cluster', $1, number, 1, $2 FROM generate_series(0, $3 - 1) AS number"
@@ -161,6 +161,15 @@ class World:
             PARTNERS.topic,
             at or self.now,
             PARTITIONS,
+        )
+        await self.agreed(at)
+
+    async def agreed(self, at: datetime | None = None) -> None:
+        """Kafka was last seen to agree with the journal `at` (now)."""
+        await self.execute(
+            "INSERT INTO reader (name, agreed_at) VALUES ('kafka', $1)"
+            " ON CONFLICT (name) DO UPDATE SET agreed_at = excluded.agreed_at",
+            at or self.now,
         )
 
     async def react(self, partner: UUID, *, fresh: bool = True) -> Outcome:

@@ -40,7 +40,9 @@ def command_line(service: Service) -> typer.Typer:
         name=service.name, help=service.title, no_args_is_help=True, pretty_exceptions_enable=False
     )
     _add_processes(app, service)
-    _add_care(app, service)
+    _add_parking(app, service)
+    _add_checks(app, service)
+    _add_token(app, service)
     app.add_typer(journal_app(service, with_runtime), name="journal")
     for own in service.cli:
         app.add_typer(own)
@@ -102,7 +104,7 @@ def _add_processes(app: typer.Typer, service: Service) -> None:
         console.print(f"{service.name}: database and topics are in date")
 
 
-def _add_care(app: typer.Typer, service: Service) -> None:
+def _add_parking(app: typer.Typer, service: Service) -> None:
     @app.command()
     def redrive(
         dismiss: Annotated[
@@ -129,6 +131,8 @@ def _add_care(app: typer.Typer, service: Service) -> None:
         for line in with_runtime(service, work):
             console.print(line, markup=False, soft_wrap=True)
 
+
+def _add_checks(app: typer.Typer, service: Service) -> None:
     @app.command()
     def resync() -> None:
         """Make every reaction due again; the worker runs them."""
@@ -145,6 +149,8 @@ def _add_care(app: typer.Typer, service: Service) -> None:
         if not print_report(console, with_runtime(service, check)):
             raise typer.Exit(1)
 
+
+def _add_token(app: typer.Typer, service: Service) -> None:
     @app.command()
     def token(
         subject: Annotated[str, typer.Option(help="who the token speaks for")] = "developer",

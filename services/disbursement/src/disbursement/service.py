@@ -5,6 +5,7 @@ from typing import Any
 from common.service import Service
 from disbursement.agreements.api import routes as agreements
 from disbursement.agreements.events import AGREEMENT
+from disbursement.cli import own_commands
 from disbursement.grants.api import routes as grants
 from disbursement.grants.events import GRANT
 from disbursement.invariants import INVARIANTS
@@ -19,6 +20,10 @@ from disbursement.transparency.api import routes as transparency
 
 def _policy(settings: Any) -> Policy:
     return policy(settings)
+
+
+def _disbursement() -> Service:
+    return SERVICE
 
 
 SERVICE = Service(
@@ -47,4 +52,5 @@ SERVICE = Service(
     reactions=REACTIONS,
     invariants=INVARIANTS,
     policy=_policy,
+    cli=(own_commands(_disbursement),),
 )

@@ -26,7 +26,13 @@ console = Console()
 def journal_app(service: Service, with_runtime: WithRuntime) -> typer.Typer:
     """The journal's commands for `service`."""
     app = typer.Typer(help="Verify, restore and sign the journal.", no_args_is_help=True)
+    _add_verify(app, service, with_runtime)
+    _add_restore(app, service, with_runtime)
+    _add_checkpoint(app, service, with_runtime)
+    return app
 
+
+def _add_verify(app: typer.Typer, service: Service, with_runtime: WithRuntime) -> None:
     @app.command()
     def verify(
         after: Annotated[int, typer.Option(min=0, help="a position known to be good")] = 0,
@@ -55,6 +61,8 @@ def journal_app(service: Service, with_runtime: WithRuntime) -> typer.Typer:
         if kept is not None:
             console.print(f"and the chain passes through the checkpoint of {kept.at}")
 
+
+def _add_restore(app: typer.Typer, service: Service, with_runtime: WithRuntime) -> None:
     @app.command()
     def restore(
         reason: Annotated[str, typer.Option(help="why, for the other operators")],
@@ -92,6 +100,8 @@ def journal_app(service: Service, with_runtime: WithRuntime) -> typer.Typer:
         streams = ", ".join(f"{count} {name}" for name, count in sorted(report.streams.items()))
         console.print(f"epoch {report.epoch} begins after {report.after_position}: {streams}")
 
+
+def _add_checkpoint(app: typer.Typer, service: Service, with_runtime: WithRuntime) -> None:
     @app.command()
     def checkpoint(
         key_file: Annotated[Path, typer.Option(help="Ed25519 private key, 32 bytes in base64")],
@@ -105,8 +115,6 @@ def journal_app(service: Service, with_runtime: WithRuntime) -> typer.Typer:
             return taken.signed(key)
 
         typer.echo(with_runtime(service, sign))
-
-    return app
 
 
 def _read_checkpoint(

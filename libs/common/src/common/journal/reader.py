@@ -72,7 +72,10 @@ RESET = """
 UPDATE reader SET position = $3, cluster_id = $4, moved_at = clock_timestamp()
 WHERE name = $1 AND holder = $2
 """
-AGREE = "UPDATE reader SET agreed_at = clock_timestamp() WHERE name = $1 AND holder = $2"
+AGREE = """
+UPDATE reader SET agreed_at = CASE WHEN $3 THEN clock_timestamp() END
+WHERE name = $1 AND holder = $2
+"""
 RELEASE = "UPDATE reader SET holder = NULL, lease_until = NULL WHERE name = $1 AND holder = $2"
 
 
@@ -146,12 +149,12 @@ class Reader:
         """
         await self._change(name, RESET, name, holder, position, cluster_id)
 
-    async def agree(self, name: str, holder: UUID) -> None:
-        """Note that the other side has nothing that this journal has not: it was not put back.
+    async def agree(self, name: str, holder: UUID, *, agreed: bool = True) -> None:
+        """Note that the other side has nothing that this journal has not (or that it has).
 
         Raises LeadershipLostError when another has taken over.
         """
-        await self._change(name, AGREE, name, holder)
+        await self._change(name, AGREE, name, holder, agreed)
 
     async def release(self, name: str, holder: UUID) -> None:
         """Let the cursor go, so that another need not wait for the lease to run out."""

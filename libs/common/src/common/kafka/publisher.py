@@ -185,6 +185,7 @@ class Publisher:
             start = (await watermarks.look(driver, cursor.position)).watermark
             now = await driver.fetchval("SELECT clock_timestamp()")
         if trouble is not None:
+            await self._out.reader.agree(READER, holder, agreed=False)
             raise HaltedError(trouble)
         emptied = {place.topic for place, end in ends.items() if end.watermark is None}
         if cursor.cluster_id != cluster:

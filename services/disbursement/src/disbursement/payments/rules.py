@@ -102,25 +102,17 @@ class EvidenceKind(StrEnum):
     NO_ANSWER = "no_answer"
 
 
+_BANKS_WORD = frozenset(
+    {EvidenceKind.STATUS_REPORT, EvidenceKind.ACCOUNT_STATEMENT, EvidenceKind.BANK_CONFIRMATION}
+)
+
 PROOFS: Mapping[Outcome, frozenset[EvidenceKind]] = MappingProxyType(
     {
-        Outcome.SETTLED: frozenset(
-            {
-                EvidenceKind.STATUS_REPORT,
-                EvidenceKind.ACCOUNT_STATEMENT,
-                EvidenceKind.BANK_CONFIRMATION,
-            }
-        ),
+        Outcome.SETTLED: _BANKS_WORD,
         # A statement without the booking proves nothing: only the bank's own "no" does.
         Outcome.FAILED: frozenset({EvidenceKind.STATUS_REPORT, EvidenceKind.BANK_CONFIRMATION}),
         Outcome.UNKNOWN: frozenset({EvidenceKind.NO_ANSWER, EvidenceKind.STATUS_REPORT}),
-        Outcome.RETURNED: frozenset(
-            {
-                EvidenceKind.STATUS_REPORT,
-                EvidenceKind.ACCOUNT_STATEMENT,
-                EvidenceKind.BANK_CONFIRMATION,
-            }
-        ),
+        Outcome.RETURNED: _BANKS_WORD,
     }
 )
 """Which evidence proves which outcome."""

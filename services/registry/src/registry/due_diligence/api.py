@@ -6,7 +6,7 @@ from common.errors import IllegalMoveError
 from common.http import Reply, Routes
 from common.sequence import Sequence
 from common.uow import UnitOfWork
-from registry.due_diligence import commands, queries
+from registry.due_diligence import commands, queries, reasons
 from registry.due_diligence.commands import OldDeclarationError
 from registry.due_diligence.models import (
     CompletenessView,
@@ -15,11 +15,11 @@ from registry.due_diligence.models import (
     DocumentInput,
     DossierView,
     Profile,
-    ReasonsView,
     SectionView,
     Verdict,
     VerificationInput,
 )
+from registry.due_diligence.reasons import ReasonsView
 from registry.due_diligence.rules import (
     DocumentKind,
     FourEyesError,
@@ -58,7 +58,7 @@ async def read_reasons(uow: UnitOfWork, partner_id: UUID) -> Reply[ReasonsView]:
 
     The written reasons that stand in for them, deciphered, for the people who review the partner.
     """
-    return Reply.ok(ReasonsView.of(await queries.read_reasons(uow, partner_id)))
+    return Reply.ok(await reasons.read_reasons(uow, partner_id))
 
 
 @routes.query("/partners/{partner_id}/due-diligence/completeness", scope=READ)

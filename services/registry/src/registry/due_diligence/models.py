@@ -5,8 +5,6 @@ is a shared one.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -15,10 +13,9 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, WithJsonSchema
 
 from common.codes import Day
-from common.journal.trail import Secrecy
 from common.models import InputModel, PublicModel
 from common.text import Line, Paragraph
-from registry.due_diligence.queries import Excuse, Shown
+from registry.due_diligence.queries import Shown
 from registry.due_diligence.rules import DocumentKind, Findings, Section
 from registry.partners.models import WrittenReason
 
@@ -327,45 +324,6 @@ class DossierView(PublicModel):
                 for each in shown.verifications
             ),
         )
-
-
-class ReasonView(PublicModel):
-    """Why there is no document of a kind."""
-
-    kind: DocumentKind
-    stated_by: str
-    stated_at: datetime
-    secrecy: Secrecy
-    reason: str | None = Field(description="null unless `secrecy` is open")
-
-
-class ReasonsView(PublicModel):
-    """The latest written reason for each kind of document that has one."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "reasons": [
-                        {
-                            "kind": "governing",
-                            "stated_by": "amina",
-                            "stated_at": "2024-07-01T09:30:00Z",
-                            "secrecy": "open",
-                            "reason": "The statutes were lost in the flood.",
-                        }
-                    ]
-                }
-            ]
-        }
-    )
-
-    reasons: tuple[ReasonView, ...]
-
-    @classmethod
-    def of(cls, excuses: Iterable[Excuse]) -> "ReasonsView":
-        """The view of what was read."""
-        return cls(reasons=tuple(ReasonView(**asdict(each)) for each in excuses))
 
 
 class SectionView(PublicModel):

@@ -16,6 +16,7 @@ from disbursement.errors import (
     PartnerIneligibleError,
     PartnerStateTooOldError,
     PartnerUnknownError,
+    PastUncertainError,
     PayloadChangedError,
     TrancheTooEarlyError,
 )
@@ -31,6 +32,7 @@ routes = Routes(tag="payments")
 
 _CHECKED = (
     IllegalMoveError,
+    PastUncertainError,
     PartnerStateTooOldError,
     PartnerUnknownError,
     PartnerIneligibleError,

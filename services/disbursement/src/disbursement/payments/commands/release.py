@@ -48,8 +48,7 @@ async def release_payment(
 
     Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, PartnerStateError
     (its state too old, unknown, or ineligible), PastUncertainError, AgreementNotActiveError,
-    TrancheTooEarlyError,
-    PayloadChangedError, NotCoveredError.
+    TrancheTooEarlyError, PayloadChangedError, NotCoveredError.
     """
     payment = await _ready(uow, payment_id, PaymentStatus.RELEASED, expected)
     changed = await change(
@@ -95,10 +94,10 @@ async def _ready(
     payment = await payment_for_update(uow, payment_id, expected)
     move(TRANSITIONS, payment.status, target, noun="payment")
     await _must_be_another(uow, payment_id)
-    await must_be_certain(uow)
     # Read after the partner is locked: no newer state of it can be applied beside a watermark we
     # count on.
     await _must_be_fresh(uow, policy)
+    await must_be_certain(uow)
     must_be_payable(partner, uow.now.date())
     must_be_active(agreement)
     must_be_the_same(rules.hash_of(rules.payload_of(payment)), payment.payload_hash)
