@@ -5,8 +5,9 @@ in a data folder of our own, so any number of checkouts run side by side. It is 
 whoever may reach the socket's folder is trusted.
 
 PostgreSQL refuses to run as root. Where we are root (containers), it runs as the system user
-`nobody`, and what that user cannot reach (a checkout below a home that only root may enter, a folder of mode 0700) is kept
-under /var/lib/frontline instead; we never loosen the permissions of a folder that is not ours.
+`nobody`, and what that user cannot reach (a checkout below a home that only root may enter, a
+folder of mode 0700) is kept under /var/lib/frontline instead; we never loosen the permissions of a
+folder that is not ours.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def create_engine(
 
     The pool never grows beyond `pool_size`; who waits longer than `pool_timeout` gets
     `sqlalchemy.exc.TimeoutError`, which the HTTP edge answers with 503. Connections are not tested
-    before use: that would cost every request a round trip. One that died while idle is seen as closed
-    and replaced; one that dies under a statement makes the unit of work unavailable (503).
+    before use: that would cost every request a round trip. One that died while idle is seen as
+    closed and replaced; one that dies under a statement makes the unit of work unavailable (503).
 
     In autocommit nothing begins by itself: whoever wants a transaction sends BEGIN and COMMIT, and
     the database makes it READ COMMITTED. Migrations let SQLAlchemy do that.
