@@ -168,12 +168,24 @@ def _watermark(service: str) -> Schema:
             "schemaFormat": _FORMAT,
             "schema": {
                 "type": "object",
-                "required": ["epoch", "position", "head_hash", "time"],
+                "required": ["epoch", "position", "head_hash", "time", "whole", "born"],
                 "properties": {
                     "epoch": {"type": "integer"},
                     "position": {"type": "integer"},
                     "head_hash": {"type": "string"},
                     "time": {"type": "string", "format": "date-time"},
+                    "whole": {
+                        "type": "boolean",
+                        "description": "every aggregate was said under this epoch before: whoever "
+                        "holds one of a lower epoch, once all partitions say so, holds what the "
+                        "owner no longer has",
+                    },
+                    "born": {
+                        "type": ["string", "null"],
+                        "format": "date-time",
+                        "description": "when the topic was first found empty; a later one than "
+                        "before means that the topic was made anew: read it from the beginning",
+                    },
                 },
             },
         },
