@@ -93,10 +93,12 @@ async def test_a_table_in_use_is_not_waited_for_with_the_traffic_behind_it(
     package.add("0001", "CREATE TABLE parcel (n int)")
     await upgrade(scratch_database, package.name)
     package.add("0002", "ALTER TABLE parcel ADD COLUMN m int")
-    async with engine.begin() as reader:
+    async with engine.connect() as reader:
+        await reader.execute(text("BEGIN"))
         await reader.execute(text("SELECT * FROM parcel"))
         with pytest.raises(DBAPIError, match="lock timeout"):
             await upgrade(scratch_database, package.name)
+        await reader.execute(text("ROLLBACK"))
     await upgrade(scratch_database, package.name)
     assert await current_revision(engine) == "0002"
 
