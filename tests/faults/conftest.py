@@ -1,4 +1,4 @@
-"""One Frontline for all tests of faults: three processes that a test may kill, freeze and cut off."""
+"""One Frontline for all tests of faults: three processes that a test may kill and freeze."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from faults.scene import ENVIRONMENT, Scene, scene_on
 async def frontline(run_folder: Path) -> AsyncIterator[Scene]:
     """The three services with servers of their own, a grant and an eligible partner."""
     folder = run_folder / "frontline"
-    async with Stack(folder, environment=ENVIRONMENT, console=Console(quiet=True)) as stack:
-        async with scene_on(stack) as scene:
-            yield scene
+    stack = Stack(folder, environment=ENVIRONMENT, console=Console(quiet=True))
+    async with stack, scene_on(stack) as scene:
+        yield scene
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,26 +1,20 @@
-"""Frontline as three processes that a test hurts, with clients that do not give up, and what must
-hold afterwards.
-
-A client repeats its request under the same key until it gets an answer, as clients do: after a cut
-connection, a 503, or a refusal that says it will pass.
-"""
+"""Frontline as three processes that a test hurts: what it starts from, and what must hold after."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import httpx
 
 from common.audit import audit
 from common.clock import SystemClock, today
@@ -29,7 +23,8 @@ from common.dev.audit import compare_mirrors
 from common.dev.stack import SERVICES, Stack
 from common.kafka.embedded import EmbeddedKafka
 from common.runtime import open_runtime, plain_dsn
-from journeys.people import IDS, Crew, Person
+from faults.client import PATIENCE_SECONDS, Asked, ask
+from journeys.people import Crew, Person
 from support.registry import CERTIFICATE, GOOD, PROFILE, REASON, SHAPLA
 
 ENVIRONMENT = {
@@ -37,38 +32,7 @@ ENVIRONMENT = {
     "REGISTRY_WATERMARK_SECONDS": "0.5",
     "COORDINATION_WATERMARK_SECONDS": "0.5",
 }
-PATIENCE_SECONDS = 60.0
-PASSING = {"idempotency_key_in_use", "partner_state_too_old", "partner_unknown"}
-"""Refusals that say: the same request may succeed shortly."""
-
 _numbers = itertools.count(1)
-
-
-@dataclass
-class Asked:
-    """A request and the answer that its client got in the end. `statuses`: all that it met."""
-
-    person: Person
-    method: str
-    path: str
-    body: Any
-    headers: dict[str, str]
-    answer: httpx.Response
-    statuses: list[int | str]
-
-    @property
-    def json(self) -> Any:
-        return self.answer.json()
-
-    @property
-    def etag(self) -> str:
-        return self.answer.headers["etag"]
-
-    async def again(self) -> httpx.Response:
-        """The answer to the same request, sent once more under the same key."""
-        return await self.person.http.request(
-            self.method, self.path, json=self.body, headers=self.headers
-        )
 
 
 @dataclass
@@ -85,37 +49,11 @@ class Scene:
     # --- asking -----------------------------------------------------------------------------------
 
     async def ask(
-        self,
-        person: Person,
-        service: str,
-        path: str,
-        body: Any = None,
-        *,
-        match: str | None = None,
-        method: str = "POST",
-        timeout: float = 30.0,
-        key: str | None = None,
+        self, person: Person, service: str, path: str, body: Any = None, **options: Any
     ) -> Asked:
         """Send until there is an answer that is not to pass. It must be a success."""
-        headers = {"Idempotency-Key": key or str(IDS.new())}
-        if match is not None:
-            headers["If-Match"] = match
-        met: list[int | str] = []
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                answer = await person.http.request(
-                    method, f"{service}{path}", json=body, headers=headers, timeout=timeout
-                )
-                met.append(answer.status_code)
-                if not _passes(answer):
-                    break
-            except httpx.TransportError as error:
-                met.append(type(error).__name__)
-            assert time.monotonic() < deadline, f"no answer from {service}{path}: {met[-5:]}"
-            await asyncio.sleep(0.1)
-        assert answer.is_success, f"{answer.text} after {met}"
-        asked = Asked(person, method, f"{service}{path}", body, headers, answer, met)
+        asked = await ask(person, f"{service}{path}", body, **options)
+        assert asked.answer.is_success, f"{asked.answer.text} after {asked.met}"
         self.asked.append(asked)
         return asked
 
@@ -180,6 +118,16 @@ class Scene:
             return await self.mirrored(partner) == eligibility
 
         await self.until(heard)
+
+    async def has_read(self, topic: str, partition: int, offset: int) -> bool:
+        """Whether disbursement has taken in that record."""
+        (row,) = await self.sql(
+            "disbursement",
+            "SELECT next_offset FROM mirror_partition WHERE topic = $1 AND partition = $2",
+            topic,
+            partition,
+        )
+        return bool(row["next_offset"] > offset)
 
     async def suspend(self, partner: str, **options: Any) -> Asked:
         thing = f"/v1/partners/{partner}"
@@ -295,7 +243,9 @@ class Scene:
 
     async def position(self, service: str) -> str:
         """Where the service's feed ends now."""
-        (row,) = await self.sql(service, "SELECT epoch, head.position FROM journal_epoch, journal_head AS head")
+        (row,) = await self.sql(
+            service, "SELECT epoch, head.position FROM journal_epoch, journal_head AS head"
+        )
         return f"{row['epoch']}-{row['position']}"
 
     async def balance(self, grant: str) -> dict[str, Decimal]:
@@ -315,7 +265,7 @@ class Scene:
             await self.published(service)
         await self.until(self.mirrors_equal)
         for service in SERVICES:
-            await self.until(lambda service=service: self._nothing_due(service))
+            await self.until(partial(self._nothing_due, service))
             assert await self.breaches(service) == [], service
 
     async def mirrors_equal(self) -> bool:
@@ -332,7 +282,7 @@ class Scene:
                 " (SELECT position FROM reader WHERE name = 'kafka') AS sent,"
                 " (SELECT count(*) FROM journal WHERE position IS NULL) AS unsealed",
             )
-            return row["sent"] == row["head"] and row["unsealed"] == 0
+            return bool(row["sent"] == row["head"] and row["unsealed"] == 0)
 
         await self.until(drained)
 
@@ -410,13 +360,6 @@ async def scene_on(stack: Stack) -> AsyncIterator[Scene]:
         scene.grant = await scene.new_grant()
         scene.partner = await scene.new_partner()
         yield scene
-
-
-def _passes(answer: httpx.Response) -> bool:
-    if answer.status_code == 503:
-        assert "retry-after" in answer.headers, "a 503 says when to come back"
-        return True
-    return answer.status_code == 409 and answer.json()["code"] in PASSING
 
 
 def _word(number: int) -> str:

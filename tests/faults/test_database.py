@@ -19,10 +19,9 @@ from common.runtime import plain_dsn
 from support.api import Api, problem
 from support.disbursement import World, api_of, open_world
 
-pytestmark = pytest.mark.xdist_group("faults")
-
-IMPATIENT = {
-    "database_pool_size": 4,
+POOL = 4
+IMPATIENT: dict[str, Any] = {
+    "database_pool_size": POOL,
     "database_pool_timeout_seconds": 0.4,
     "lock_timeout_seconds": 0.3,
     "statement_timeout_seconds": 5.0,
@@ -84,7 +83,7 @@ async def exhausted(world: World) -> AsyncIterator[None]:
                 taken.release()
                 await enough.wait()
 
-        for _ in range(IMPATIENT["database_pool_size"]):
+        for _ in range(POOL):
             group.create_task(take())
             await taken.acquire()
         yield
@@ -93,7 +92,9 @@ async def exhausted(world: World) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def superuser(world: World) -> AsyncIterator[Any]:
-    driver = await asyncpg.connect(plain_dsn(world.runtime.settings.database_url.get_secret_value()))
+    driver = await asyncpg.connect(
+        plain_dsn(world.runtime.settings.database_url.get_secret_value())
+    )
     try:
         yield driver
     finally:

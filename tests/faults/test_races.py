@@ -41,7 +41,7 @@ async def test_two_hundred_submits_on_one_grant_leave_exact_balances(scene: Scen
             await scene.submit(agreement, tranche)
 
     await asyncio.gather(*(submit(each, n + 1) for n in range(20) for each in agreements))
-    assert Counter(met for asked in scene.asked for met in asked.statuses) == {201: 200}
+    assert Counter(met for asked in scene.asked for met in asked.met) == {201: 200}
     assert await scene.balance(grant) == {
         "available": Decimal(100_000),
         "earmarked": Decimal(200_000),
@@ -77,6 +77,7 @@ async def test_of_two_approvers_at_once_one_approves_and_the_other_is_told(scene
         return await person.http.post(
             f"disbursement/v1/payments/{payment['id']}/approve",
             json={"payload_hash": payment["payload_hash"]},
+            headers={"Idempotency-Key": str(IDS.new())},
         )
 
     people = (scene.crew.first_approver, scene.crew.second_approver)

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from common.runtime import plain_dsn
-from faults.scene import Asked, Scene
+from faults.client import Asked
+from faults.scene import Scene
 from faults.topics import newest_is_last
 from journeys.people import IDS
 from support.registry import SHAPLA

@@ -70,7 +70,7 @@ async def test_a_database_server_killed_under_load_loses_no_payment_and_answers_
     await asyncio.to_thread(scene.postgres.kill)
     await asyncio.to_thread(scene.postgres.start)
     payments = await asyncio.gather(*paying)
-    met = {status for asked in scene.asked for status in asked.statuses}
+    met = {status for asked in scene.asked for status in asked.met}
     assert met <= {200, 201, 409, 503, "ReadError", "RemoteProtocolError"}, met
     assert 503 in met
     for payment in payments:

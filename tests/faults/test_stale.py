@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -51,7 +52,7 @@ async def test_money_waits_for_fresh_knowledge_and_then_goes_on(
     scene.stack.processes["registry"].pause()
     if minutes is not None:
         await watermarks(scene, timedelta(minutes=minutes))
-    await scene.until(lambda: mirror_is(scene, "too_old"))
+    await scene.until(lambda: mirror_is_older(scene, least))
     key = str(IDS.new())
     refused = await scene.crew.treasurer.http.post(
         f"disbursement{path}",
@@ -82,12 +83,13 @@ async def watermarks(scene: Scene, skew: timedelta) -> None:
     async with AIOKafkaProducer(bootstrap_servers=scene.stack.bootstrap_servers) as producer:
         for partition in range(PARTITIONS):
             topic, key, value, headers = mark.record("registry", PARTNERS, partition)
-            await producer.send_and_wait(
+            sent = await producer.send_and_wait(
                 topic, value, key=key, partition=partition, headers=headers
             )
+            await scene.until(partial(scene.has_read, topic, partition, sent.offset))
 
 
-async def mirror_is(scene: Scene, problem: str) -> bool:
-    """Whether disbursement says that of its mirror of partners."""
-    mirrors = await scene.get("disbursement", "/v1/mirrors")
-    return bool(mirrors["mirrors"][0]["problem"] == problem)
+async def mirror_is_older(scene: Scene, seconds: int) -> bool:
+    """Whether disbursement takes its mirror of partners for older than that, and too old."""
+    (mirror,) = (await scene.get("disbursement", "/v1/mirrors"))["mirrors"]
+    return mirror["problem"] == "too_old" and Decimal(mirror["age_seconds"]) > seconds

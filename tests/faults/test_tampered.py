@@ -1,4 +1,4 @@
-"""Somebody with every right on the database edits what must not be edited: it does not stay hidden."""
+"""Somebody with every right on the database edits what nobody may: it does not stay hidden."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from common.db.driver import transaction
 from common.journal.seal import Sealer
 from support.disbursement import World, open_world
-
-pytestmark = pytest.mark.xdist_group("faults")
 
 EDIT = """
 UPDATE journal SET data = jsonb_set(data, '{payment,amount}', '"1.00"') WHERE position = $1

@@ -1,4 +1,4 @@
-"""What lies in Kafka, read by a client that shares no code with the publisher, beside the journal."""
+"""What lies in Kafka, read by a client that shares no code with the publisher."""
 
 from __future__ import annotations
 
