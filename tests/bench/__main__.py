@@ -14,15 +14,18 @@ from time import monotonic
 from typing import Annotated
 
 import typer
+import uvloop
 from rich.console import Console
 
-from bench import reading, writing
+from bench import latency, pipeline, reading, writing
 from bench.figures import Figure, table
 from bench.scene import Scene, open_scene
 
 LINES: Mapping[str, Callable[[Scene], Awaitable[list[Figure]]]] = {
     "submit": writing.submit,
     "read": reading.read,
+    "mirror": latency.mirror,
+    "drain": pipeline.drain,
 }
 
 
@@ -53,7 +56,8 @@ def main(
 
     with tempfile.TemporaryDirectory(prefix="frontline-bench-") as folder:
         Path(folder).chmod(0o711)  # the database server may run as another user
-        figures = asyncio.run(work(Path(folder)))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            figures = runner.run(work(Path(folder)))
     console.print(table(figures, "Frontline beside bare parts in the same run"))
 
 

@@ -16,6 +16,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -91,7 +92,7 @@ async def _round(target: Target, connections: int, seconds: float) -> None:
     asking = [loop.create_future() for _ in range(connections)]
     for done in asking:
         await loop.create_connection(
-            lambda done=done: Asking(target, began + seconds, done), "127.0.0.1", target.port
+            partial(Asking, target, began + seconds, done), "127.0.0.1", target.port
         )
     await asyncio.gather(*asking)
     target.rates.append((len(target.times) - before) / (perf_counter() - began))

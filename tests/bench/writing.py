@@ -1,4 +1,4 @@
-"""How fast payments are submitted, spread over grants or all on one, and how fast a key is replayed.
+"""How fast payments are submitted, spread over grants or all on one, and keys are replayed.
 
 The API runs alone (`serve`); what the worker costs beside it is shown by the line that runs both in
 one process. Every request is a payment of its own: a tranche is paid once.

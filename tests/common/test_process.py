@@ -16,8 +16,11 @@ import pytest
 from common.process import Child, ChildDied, free_port
 
 SLEEP = ["/bin/sleep", "60"]
+# It hears every signal, also where we were started in the background and some are ignored.
 PARENT = """
-import sys, time
+import signal, sys, time
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
 from pathlib import Path
 from common.process import Child
 child = Child("sleeper", ["/bin/sleep", "60"], log=Path(sys.argv[1]))

@@ -49,6 +49,7 @@ async def test_money_waits_for_fresh_knowledge_and_then_goes_on(
     agreement = await scene.new_agreement(scene.partner, 1)
     approved = await scene.approved(agreement, 1)
     path = f"/v1/payments/{approved.json['id']}/release"
+    await scene.until(lambda: mirror_is_fresh(scene))
     scene.stack.processes["registry"].pause()
     if minutes is not None:
         await watermarks(scene, timedelta(minutes=minutes))
@@ -87,6 +88,12 @@ async def watermarks(scene: Scene, skew: timedelta) -> None:
                 topic, value, key=key, partition=partition, headers=headers
             )
             await scene.until(partial(scene.has_read, topic, partition, sent.offset))
+
+
+async def mirror_is_fresh(scene: Scene) -> bool:
+    """Whether disbursement sees nothing wrong with its mirror of partners."""
+    (mirror,) = (await scene.get("disbursement", "/v1/mirrors"))["mirrors"]
+    return mirror["problem"] is None
 
 
 async def mirror_is_older(scene: Scene, seconds: int) -> bool:

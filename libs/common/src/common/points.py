@@ -1,4 +1,4 @@
-"""Named places in the code at which a process can be made to die or to freeze, for the tests of faults.
+"""Named places in the code where a process can be made to die or to freeze: for tests of faults.
 
 `reached(Point.X)` stands at moments that decide whether something is lost or done twice. It does
 nothing, unless the process runs in the development profile with `<SERVICE>_KILL_AT=name[:n]` or

@@ -254,8 +254,9 @@ class Stack:
                     raise ChildDied(f"{child.name} ended with {child.returncode}.\n{child.tail()}")
                 try:
                     if (await http.get("/readyz")).status_code == 200:
-                        document = (await http.get("/openapi.json")).json()
-                        self._scopes[name] = _scopes_of(document)
+                        if name not in self._scopes:
+                            document = (await http.get("/openapi.json")).json()
+                            self._scopes[name] = _scopes_of(document)
                         return
                 except httpx.TransportError:
                     pass

@@ -1,18 +1,19 @@
 """Transactions that the broker has forgotten to end, and that hide everything behind them.
 
 A broker that dies between a commit and its markers completes it when it is back. But when it comes
-back before the partitions have a leader, it takes them for deleted, skips their markers and calls the
-transaction complete (seen with Apache Kafka 4.3.1: one node, killed right after a commit). What
+back before the partitions have a leader, it takes them for deleted, skips their markers and calls
+the transaction complete (seen with Apache Kafka 4.3.1: one node, killed right after a commit). What
 follows in such a partition stays invisible to everyone who reads committed records only, for ever,
 while producers go on as if nothing were wrong.
 
 So before it publishes, a leader looks whether such a thing is there and aborts it, as
-`kafka-transactions.sh abort` would do. Once its producers have started, no transaction can be open in
-its topics in good order. What is lost with it is sent again: see where the publisher begins.
+`kafka-transactions.sh abort` would do. Once its producers have started, no transaction is open in
+good order. What is lost with it is sent again, from the watermarks on.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +142,7 @@ _WriteTxnMarkers = _call(
 
 @dataclass(frozen=True)
 class OpenTransaction:
-    """A transaction that is open in a partition since `offset`, as the partition's leader knows it."""
+    """A transaction that is open in `place` since `offset`, as the partition's leader knows it."""
 
     place: TopicPartition
     offset: int
@@ -150,26 +151,41 @@ class OpenTransaction:
     coordinator_epoch: int
 
 
-async def end_hanging(settings: CommonSettings, topics: Iterable[str]) -> list[OpenTransaction]:
-    """Abort what hangs in `topics`, and wait until everything can be seen. What it was.
+async def hanging_in(settings: CommonSettings, topics: Iterable[str]) -> list[OpenTransaction]:
+    """What hangs in `topics`: open for longer than markers take.
 
-    Call it after the producers have started, when nothing of theirs is open. Raises KafkaError (the
-    abort needs the right to alter the cluster), TimeoutError.
+    Call it after the producers have started, when nothing of theirs is open. Raises KafkaError,
+    TimeoutError.
     """
-    client = AIOKafkaClient(**connection(settings, "frontline-hanging"))
     places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+    async with _client(settings, places) as client:
+        hidden = await _hidden(client, places, PATIENCE_SECONDS)
+        return [found for place in hidden for found in await _open_in(client, place)]
+
+
+async def abort(settings: CommonSettings, hanging: Sequence[OpenTransaction]) -> None:
+    """Abort what hangs, and wait until readers of committed records see past it.
+
+    Raises KafkaError (it needs the right to alter the cluster), TimeoutError.
+    """
+    places = [transaction.place for transaction in hanging]
+    async with _client(settings, places) as client:
+        for transaction in hanging:
+            log.warning("hanging_transaction_aborted", transaction=transaction)
+            await _abort(client, transaction)
+        await _hidden(client, places, LOOK_SECONDS)
+
+
+@asynccontextmanager
+async def _client(
+    settings: CommonSettings, places: Iterable[TopicPartition]
+) -> AsyncIterator[AIOKafkaClient]:
+    client = AIOKafkaClient(**connection(settings, "frontline-hanging"))
     try:
         async with asyncio.timeout(LOOK_SECONDS):
             await client.bootstrap()
             await client.set_topics({place.topic for place in places})
-            hidden = await _hidden(client, places, PATIENCE_SECONDS)
-            hanging = [found for place in hidden for found in await _open_in(client, place)]
-            for transaction in hanging:
-                log.warning("hanging_transaction_aborted", transaction=transaction)
-                await _abort(client, transaction)
-            if hanging:
-                await _hidden(client, hidden, LOOK_SECONDS)
-            return hanging
+            yield client
     finally:
         await client.close()
 
@@ -177,19 +193,20 @@ async def end_hanging(settings: CommonSettings, topics: Iterable[str]) -> list[O
 async def _hidden(
     client: AIOKafkaClient, places: list[TopicPartition], patience: float
 ) -> list[TopicPartition]:
-    """Those of `places` whose end cannot be seen by readers of committed records, after `patience`."""
+    """Those of `places` whose end cannot be seen under read_committed after `patience` seconds."""
     loop = asyncio.get_running_loop()
     until = loop.time() + patience
     left = places
     while True:
-        left = [
-            place
-            for place in left
-            if await _end(client, place, committed=True) < await _end(client, place, committed=False)
-        ]
+        left = [place for place in left if await _is_hidden(client, place)]
         if not left or loop.time() >= until:
             return left
         await asyncio.sleep(0.05)
+
+
+async def _is_hidden(client: AIOKafkaClient, place: TopicPartition) -> bool:
+    seen = await _end(client, place, committed=True)
+    return seen < await _end(client, place, committed=False)
 
 
 async def _end(client: AIOKafkaClient, place: TopicPartition, *, committed: bool) -> int:
@@ -212,7 +229,7 @@ async def _open_in(client: AIOKafkaClient, place: TopicPartition) -> list[OpenTr
 
 
 async def _abort(client: AIOKafkaClient, what: OpenTransaction) -> None:
-    marker = (
+    marker: tuple[Any, ...] = (
         what.producer_id,
         what.producer_epoch,
         False,

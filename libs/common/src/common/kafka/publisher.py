@@ -34,6 +34,7 @@ from common.journal.wake import Wake
 from common.kafka import watermarks
 from common.kafka.client import cluster_id
 from common.kafka.cloudevents import CloudEvents, UnknownStreamError
+from common.kafka.hanging import abort, hanging_in
 from common.kafka.metrics import PublisherMetrics
 from common.kafka.producers import Producers, TopicReplacedError
 from common.kafka.republish import republish
@@ -179,6 +180,7 @@ class Publisher:
             raise HaltedError(f"Kafka's topics are not as declared: {differ}.") from differ
         cluster = await cluster_id(self._settings)
         await producers.start(self._out.topics)
+        cursor = await self._end_what_hangs(holder, cursor)
         ends = await watermarks.ends_of(self._settings, self._out.topics)
         async with borrowed(self._out.engine) as driver:
             trouble = await watermarks.signs_of_a_restore(driver, self._out.service, ends.values())
@@ -196,6 +198,21 @@ class Publisher:
         born = watermarks.births(ends, now)
         self._enter(State.LEADING)
         await Term(self._out, producers, holder, start, born).follow(stop)
+
+    async def _end_what_hangs(self, holder: UUID, cursor: Cursor) -> Cursor:
+        """Abort transactions that the broker forgot. What they held is sent again: the cursor goes
+        back to the lowest watermark that can be seen, before anything is aborted.
+        """
+        hanging = await hanging_in(self._settings, self._out.topics)
+        if not hanging:
+            return cursor
+        ends = await watermarks.ends_of(self._settings, self._out.topics)
+        marks = (end.watermark.position for end in ends.values() if end.watermark is not None)
+        cursor = replace(cursor, position=min((cursor.position, *marks)))
+        if cursor.cluster_id is not None:
+            await self._out.reader.reset(READER, holder, cursor.position, cursor.cluster_id)
+        await abort(self._settings, hanging)
+        return cursor
 
     async def _catch_up(
         self, producers: Producers, holder: UUID, cursor: Cursor, cluster: str, emptied: set[str]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from common.aggregate import Aggregate, Change
@@ -35,25 +36,30 @@ class PaymentState(PublicModel):
     @classmethod
     def of(cls, payment: Payment, holds: Iterable[HoldCause] = ()) -> "PaymentState":
         """The public part of `payment`; `holds` are its open causes."""
-        return cls(
-            id=payment.id,
-            agreement_id=payment.agreement_id,
-            grant_id=payment.grant_id,
-            partner_id=payment.partner_id,
-            country=payment.country,
-            tranche=payment.tranche,
-            amount=payment.amount.amount,
-            currency=payment.amount.currency,
-            status=payment.status,
-            holds=sorted(holds) if payment.status is PaymentStatus.HELD else [],
-            revision=payment.revision,
-            approvals_required=payment.approvals_required,
-            approvals_given=payment.approvals_given,
-            settled_on=payment.settled_on,
-            returned_on=payment.returned_on,
-            failure_code=payment.failure_code,
-            confirmed_on=payment.confirmed_on,
-        )
+        return cls(**public_facts(payment, holds))
+
+
+def public_facts(payment: Payment, holds: Iterable[HoldCause]) -> dict[str, Any]:
+    """The fields of PaymentState, for it and for what shows more."""
+    return {
+        "id": payment.id,
+        "agreement_id": payment.agreement_id,
+        "grant_id": payment.grant_id,
+        "partner_id": payment.partner_id,
+        "country": payment.country,
+        "tranche": payment.tranche,
+        "amount": payment.amount.amount,
+        "currency": payment.amount.currency,
+        "status": payment.status,
+        "holds": sorted(holds) if payment.status is PaymentStatus.HELD else [],
+        "revision": payment.revision,
+        "approvals_required": payment.approvals_required,
+        "approvals_given": payment.approvals_given,
+        "settled_on": payment.settled_on,
+        "returned_on": payment.returned_on,
+        "failure_code": payment.failure_code,
+        "confirmed_on": payment.confirmed_on,
+    }
 
 
 class Submitted(Change):

@@ -374,10 +374,8 @@ def takes_two(present: PaymentStatus, outcome_: Outcome) -> bool:
 def must_be_found_again(reference: str | None) -> None:
     """Raises EvidenceError when evidence that takes two people names no place to look it up."""
     if reference is None:
-        raise EvidenceError(
-            "The second person must be able to find this evidence.",
-            places=[Place("/reference", "say where the bank's word is found", "evidence")],
-        )
+        place = Place("/reference", "say where the bank's word is found", "evidence")
+        raise EvidenceError("The second person must be able to find it.", places=[place])
 
 
 SETTLING: Mapping[Outcome, MovementKind | None] = MappingProxyType(

@@ -16,7 +16,7 @@ from disbursement.amounts import exact
 from disbursement.approvals.rules import Action
 from disbursement.payments.commands import NewPayment
 from disbursement.payments.commands.outcome import Evidence
-from disbursement.payments.events import PaymentState
+from disbursement.payments.events import PaymentState, public_facts
 from disbursement.payments.queries import Shown
 from disbursement.payments.rules import (
     AccountReference,
@@ -204,7 +204,7 @@ class PaymentView(PaymentState):
         """The view of `payment`, held by `holds`."""
         account = payment.account
         return cls(
-            **dict(PaymentState.of(payment, holds)),
+            **public_facts(payment, holds),
             payload_hash=payment.payload_hash,
             account=None
             if account is None
