@@ -144,7 +144,8 @@ async def _apply(runtime: Runtime, url: str, last: str, partners: int) -> float:
         async with _running(Follower.of(runtime)):
             first, began = await _first(driver, TAKEN)
             await until(complete, PATIENCE_SECONDS, pause=0.02)
-            return (await driver.fetchval(TAKEN) - first) / (perf_counter() - began)
+            taken: int = await driver.fetchval(TAKEN) - first
+            return taken / (perf_counter() - began)
     finally:
         await driver.close()
 
