@@ -75,6 +75,10 @@ down:  ## Stop the containers
 test: $(READY) $(BROKER)  ## Run every test, on a PostgreSQL and a Kafka of its own (ARGS="-k words" to choose)
 	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
+.PHONY: bench
+bench: $(READY) $(BROKER)  ## Measure it beside bare parts in the same run, about 8 minutes (ARGS="--only read,submit")
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
 .PHONY: check
 check: $(READY)  ## Format, lint, types, import rules, dependencies, contracts in date, sizes
 	$(BIN)/ruff format --check

@@ -17,7 +17,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from bench import latency, pipeline, reading, writing
+from bench import finding, growth, latency, pipeline, reading, starting, writing
 from bench.figures import Figure, table
 from bench.scene import Scene, open_scene
 
@@ -26,6 +26,9 @@ LINES: Mapping[str, Callable[[Scene], Awaitable[list[Figure]]]] = {
     "read": reading.read,
     "mirror": latency.mirror,
     "drain": pipeline.drain,
+    "search": finding.search,
+    "growth": growth.growth,
+    "start": starting.start,
 }
 
 
@@ -37,7 +40,7 @@ async def run(scene: Scene, names: list[str]) -> list[Figure]:
         found = await LINES[name](scene)
         figures += found
         scene.console.print(table(found, f"{name} ({monotonic() - began:.0f} s)"))
-    return figures
+    return figures + starting.afterwards(scene.processes)
 
 
 def main(
@@ -49,6 +52,8 @@ def main(
     if unknown := set(names) - set(LINES):
         raise typer.BadParameter(f"there is no {', '.join(sorted(unknown))}")
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
 
     async def work(folder: Path) -> list[Figure]:
         async with open_scene(console, folder, quick=quick) as scene:

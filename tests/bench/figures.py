@@ -47,16 +47,9 @@ def at_most(
     return Figure(name, shown, floor, aim=f"≤ {aim:g}", met=value <= aim)
 
 
-def times(name: str, value: float, floor: float, aim: float, unit: str, *, places: int) -> Figure:
-    """`value`, which must not be more than `aim` times its `floor`."""
-    return Figure(
-        name,
-        f"{value:,.{places}f} {unit}",
-        f"{floor:,.{places}f} {unit}",
-        f"{value / floor:.2f} ×",
-        f"≤ {aim:g} ×",
-        value <= aim * floor,
-    )
+def times(name: str, value: str, floor: str, result: float, aim: float) -> Figure:
+    """`value`, which is `result` times its `floor` and must not be more than `aim` times that."""
+    return Figure(name, value, floor, f"{result:.2f} ×", f"≤ {aim:g} ×", result <= aim)
 
 
 def table(figures: Iterable[Figure], title: str) -> Table:

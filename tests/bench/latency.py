@@ -82,8 +82,8 @@ async def mirror(scene: Scene) -> list[Figure]:
     return [
         at_most("commit → mirror, light, p50", median(quiet), 12, "ms", places=1),
         at_most("commit → mirror, light, p99", quantile(quiet, 0.99), 60, "ms", places=1),
-        times("commit → mirror ÷ bare produce → consume, p50", median(quiet), median(bare), 3,
-              "ms", places=1),
+        times("commit → mirror ÷ bare produce → consume, p50", f"{median(quiet):.1f} ms",
+              f"{median(bare):.1f} ms", median(quiet) / median(bare), 3),
         at_most("commit → mirror at 50/s, p50", median(loaded), 12, "ms", places=1),
         at_most("commit → mirror at 50/s, p99", quantile(loaded, 0.99), 60, "ms", places=1),
         at_most("suspension → last of 100 payments held, p50", median(holding), 250, "ms"),

@@ -21,7 +21,7 @@ from common.aggregate import PARTITIONS
 from common.journal.reader import Reader
 from common.journal.seal import Sealer
 from common.kafka.cloudevents import CloudEvents, Record
-from common.kafka.producers import BATCH_BYTES
+from common.kafka.producers import BATCH_BYTES, partition_of
 from common.kafka.publisher import BATCH_ROWS, Publisher
 from common.mirrors.follow import Follower
 from common.runtime import Runtime, open_runtime
@@ -32,7 +32,7 @@ PARTNERS = 5_000
 PATIENCE_SECONDS = 180.0
 
 SENT = "SELECT position FROM reader WHERE name = 'kafka'"
-TAKEN = "SELECT coalesce(sum(next_offset), 0) FROM mirror_partition"
+TAKEN = "SELECT sum(next_offset)::bigint FROM mirror_partition"
 LATEST = "SELECT count(*) FROM partner_mirror WHERE sequence = $1"
 
 
@@ -113,9 +113,14 @@ async def _bare(scene: Scene, records: Sequence[Record]) -> float:
         began = perf_counter()
         for start in range(0, len(records), BATCH_ROWS):
             async with producer.transaction():
+                builders = {number: producer.create_batch() for number in range(PARTITIONS)}
+                for each in records[start : start + BATCH_ROWS]:
+                    builders[partition_of(each.key)].append(
+                        timestamp=None, key=each.key, value=each.value, headers=each.headers
+                    )
                 sent = [
-                    await producer.send("bare_drain", each.value, each.key, headers=each.headers)
-                    for each in records[start : start + BATCH_ROWS]
+                    await producer.send_batch(builder, "bare_drain", partition=number)
+                    for number, builder in builders.items()
                 ]
                 await asyncio.gather(*sent)
         return len(records) / (perf_counter() - began)

@@ -131,23 +131,26 @@ class Scene:
         self, name: str, command: str, url: str, **settings: str
     ) -> AsyncIterator[Process]:
         """`python -m NAME COMMAND` on the database at `url`, ready to serve."""
-        prefix, port = name.upper(), free_port()
+        port = free_port()
+        environment = self.environment(name, url, port=str(port), **settings)
+        with self._child(name, port, ["-m", name, command], environment) as process:
+            await _until_answers(process, "/readyz")
+            yield process
+
+    def environment(self, name: str, url: str, **settings: str) -> dict[str, str]:
+        """All that the service `name` needs to know."""
         given = {
             "profile": "development",
             "host": "127.0.0.1",
-            "port": str(port),
             "database_url": url,
             "dev_issuer_key_file": str(self.folder / "issuer.json"),
             "kafka_create_topics": "true",
             "log_level": "WARNING",
             **settings,
         }
-        environment = {f"{prefix}_{key.upper()}": value for key, value in given.items()}
         broker = "127.0.0.1:9" if self._kafka is None else self._kafka.bootstrap_servers
-        environment["KAFKA_BOOTSTRAP_SERVERS"] = broker
-        with self._child(name, port, ["-m", name, command], environment) as process:
-            await _until_answers(process, "/readyz")
-            yield process
+        named = {f"{name.upper()}_{key.upper()}": value for key, value in given.items()}
+        return {**named, "KAFKA_BOOTSTRAP_SERVERS": broker}
 
     @asynccontextmanager
     async def bare(self, dsn: str) -> AsyncIterator[Process]:
@@ -187,13 +190,19 @@ class Scene:
     # --- load -----------------------------------------------------------------------------------
 
     async def compare(
-        self, *targets: Target, rounds: int = 5, seconds: float = 2.0, warm_seconds: float = 1.0
+        self,
+        *targets: Target,
+        connections: int = CONNECTIONS,
+        rounds: int = 5,
+        seconds: float = 2.0,
+        warm_seconds: float = 1.0,
     ) -> list[Load]:
-        """What 16 connections get of each target, which take turns. Raises RuntimeError when an
-        answer has another status than it must.
+        """What so many connections get of each target, which take turns.
+
+        Raises RuntimeError when an answer has another status than it must.
         """
         job = {
-            "connections": CONNECTIONS,
+            "connections": connections,
             "rounds": 2 if self.quick else rounds,
             "seconds": 0.5 if self.quick else seconds,
             "warm_seconds": 0.3 if self.quick else warm_seconds,

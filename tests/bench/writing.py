@@ -29,16 +29,16 @@ async def submit(scene: Scene) -> list[Figure]:
         floor = await stack.enter_async_context(scene.bare(dsn_of(url)))
         token = scene.token("disbursement", scopes=[SUBMIT])
         quarter = agreements // 4
-        spread = list(_spread(token, range(1, quarter)))
+        spread = list(submissions(token, range(1, quarter)))
         hot = list(_one_after_another(token, range(quarter, 2 * quarter)))
-        both = list(_spread(token, range(2 * quarter, 3 * quarter)))
+        both = list(submissions(token, range(2 * quarter, 3 * quarter)))
         inserts = list(_inserts())
         async with scene.service("disbursement", "serve", url) as api:
             bare_load, load = await scene.compare(
                 Target(floor.port, inserts, 201, again=True), Target(api.port, spread, 201)
             )
             spread_load, hot_load = await scene.compare(
-                Target(api.port, list(_spread(token, range(3 * quarter, agreements))), 201),
+                Target(api.port, list(submissions(token, range(3 * quarter, agreements))), 201),
                 Target(api.port, hot, 201),
                 rounds=3,
             )
@@ -67,7 +67,7 @@ async def submit(scene: Scene) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _spread(token: str, agreements: Sequence[int]) -> Iterator[bytes]:
+def submissions(token: str, agreements: Sequence[int]) -> Iterator[bytes]:
     """Every tranche of these agreements, so that neighbours are of other grants."""
     for tranche in range(1, fill.TRANCHES + 1):
         for number in agreements:

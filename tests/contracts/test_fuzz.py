@@ -98,11 +98,10 @@ def service_named(name: str) -> Service:
     return service
 
 
-def fuzzed(name: str) -> Any:
-    """A test for every operation of a service."""
-    schema = schemathesis.openapi.from_dict(describe(service_named(name)).openapi())
+def fuzzed(name: str, operations: Any) -> Any:
+    """A test of one operation of a service."""
 
-    @schema.parametrize()
+    @operations.parametrize()
     @settings(
         max_examples=EXAMPLES,
         derandomize=True,
@@ -118,6 +117,17 @@ def fuzzed(name: str) -> Any:
     return send
 
 
-test_registry = fuzzed("registry")
-test_disbursement = fuzzed("disbursement")
-test_coordination = fuzzed("coordination")
+def each_operation(name: str) -> dict[str, Any]:
+    """A test for every operation of a service, by a name of its own.
+
+    Schemathesis would give all operations of one function the same test id, and of tests with the
+    same id xdist runs only one.
+    """
+    schema = schemathesis.openapi.from_dict(describe(service_named(name)).openapi())
+    every: list[Any] = list(schema.get_all_operations())
+    ids = [each.ok().definition.raw["operationId"] for each in every]
+    return {f"test_{name}_{id_}": fuzzed(name, schema.include(operation_id=id_)) for id_ in ids}
+
+
+for _name in ("registry", "disbursement", "coordination"):
+    globals().update(each_operation(_name))

@@ -45,6 +45,8 @@ class Scene:
     partner: str = ""
     grant: str = ""
     asked: list[Asked] = field(default_factory=list)
+    _drivers: dict[str, Any] = field(default_factory=dict)
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     # --- asking -----------------------------------------------------------------------------------
 
@@ -314,19 +316,23 @@ class Scene:
 
     async def sql(self, service: str, statement: str, *values: Any) -> list[Any]:
         """The rows of one statement on a service's database, as a superuser."""
-        driver = await asyncpg.connect(plain_dsn(self.stack.database_urls[service]))
-        try:
-            return list(await driver.fetch(statement, *values))
-        finally:
-            await driver.close()
+        async with self._one_at_a_time:
+            try:
+                return list(await (await self._driver(service)).fetch(statement, *values))
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                self._drivers.pop(service).terminate()  # the server was killed since, or put back
+                return list(await (await self._driver(service)).fetch(statement, *values))
+
+    async def _driver(self, service: str) -> Any:
+        if service not in self._drivers:
+            url = plain_dsn(self.stack.database_urls[service])
+            self._drivers[service] = await asyncpg.connect(url)
+        return self._drivers[service]
 
     async def execute(self, service: str, statements: str) -> None:
         """Statements on a service's database, as a superuser."""
-        driver = await asyncpg.connect(plain_dsn(self.stack.database_urls[service]))
-        try:
-            await driver.execute(statements)
-        finally:
-            await driver.close()
+        async with self._one_at_a_time:
+            await (await self._driver(service)).execute(statements)
 
     async def restart(self, service: str, **environment: str) -> None:
         """Stop the service in good order and start it with these settings over its own."""
@@ -345,11 +351,16 @@ class Scene:
             if not child.alive:
                 await self.stack.start_service(service)
 
+    async def close(self) -> None:
+        """Leave the databases."""
+        for driver in self._drivers.values():
+            await driver.close(timeout=5)
+
     async def until(self, holds: Callable[[], Awaitable[Any]]) -> None:
         """Wait until `holds()` is true. A bound, not a timing."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await holds():
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
@@ -359,7 +370,10 @@ async def scene_on(stack: Stack) -> AsyncIterator[Scene]:
         scene = Scene(stack, crew, today(SystemClock()))
         scene.grant = await scene.new_grant()
         scene.partner = await scene.new_partner()
-        yield scene
+        try:
+            yield scene
+        finally:
+            await scene.close()
 
 
 def _word(number: int) -> str:

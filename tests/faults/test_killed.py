@@ -26,6 +26,24 @@ pytestmark = [
 PAYMENTS = 4
 
 
+async def test_a_suspension_is_obeyed_once_wherever_the_process_dies(scene: Scene) -> None:
+    partner = await scene.new_partner()
+    agreement = await scene.new_agreement(partner, 2)
+    payments = [(await scene.submit(agreement, n)).json["id"] for n in (1, 2)]
+
+    async def work() -> None:
+        await scene.suspend(partner)
+        for payment in payments:
+            await scene.is_at(payment, "held")
+
+    await dying_at(scene, (Point.AFTER_MIRROR, Point.BEFORE_REACTION), work)
+    for payment in payments:
+        assert await scene.changes("disbursement", payment) == ["submitted", "held"]
+    assert await scene.mirrored(partner) == "ineligible"
+    await scene.holds_together()
+    await order_is_kept(scene, "disbursement.payment.v1", payments)
+
+
 @pytest.mark.parametrize(
     "strikes",
     [
@@ -57,24 +75,6 @@ async def test_payments_are_made_once_wherever_the_process_dies(
         assert changes == ["submitted", "approved", "released", "sent"]
     after = await scene.balance(scene.grant)
     assert after["in_transit"] - before.get("in_transit", 0) == PAYMENTS * 1000
-    await scene.holds_together()
-    await order_is_kept(scene, "disbursement.payment.v1", payments)
-
-
-async def test_a_suspension_is_obeyed_once_wherever_the_process_dies(scene: Scene) -> None:
-    partner = await scene.new_partner()
-    agreement = await scene.new_agreement(partner, 2)
-    payments = [(await scene.submit(agreement, n)).json["id"] for n in (1, 2)]
-
-    async def work() -> None:
-        await scene.suspend(partner)
-        for payment in payments:
-            await scene.is_at(payment, "held")
-
-    await dying_at(scene, (Point.AFTER_MIRROR, Point.BEFORE_REACTION), work)
-    for payment in payments:
-        assert await scene.changes("disbursement", payment) == ["submitted", "held"]
-    assert await scene.mirrored(partner) == "ineligible"
     await scene.holds_together()
     await order_is_kept(scene, "disbursement.payment.v1", payments)
 

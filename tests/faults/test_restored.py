@@ -113,7 +113,7 @@ async def put_back(scene: Scene, service: str) -> AsyncIterator[None]:
     dump = scene.stack.folder / f"{service}.dump"
     await run_tool(scene, "pg_dump", "--format=custom", f"--file={dump}", dsn(scene, service))
     yield
-    scene.stack.processes[service].kill()
+    await asyncio.to_thread(scene.stack.processes[service].stop)
     await scene.postgres.drop_database(service)
     await scene.postgres.create_database(service)
     await run_tool(scene, "pg_restore", "--exit-on-error", f"--dbname={dsn(scene, service)}", dump)

@@ -81,13 +81,16 @@ async def watermarks(scene: Scene, skew: timedelta) -> None:
     mark = Watermark(
         head["epoch"], head["position"], head["hash"].hex(), SystemClock().now() + skew
     )
+    offsets = []
     async with AIOKafkaProducer(bootstrap_servers=scene.stack.bootstrap_servers) as producer:
         for partition in range(PARTITIONS):
             topic, key, value, headers = mark.record("registry", PARTNERS, partition)
             sent = await producer.send_and_wait(
                 topic, value, key=key, partition=partition, headers=headers
             )
-            await scene.until(partial(scene.has_read, topic, partition, sent.offset))
+            offsets.append(sent.offset)
+    for partition, offset in enumerate(offsets):
+        await scene.until(partial(scene.has_read, PARTNERS, partition, offset))
 
 
 async def mirror_is_fresh(scene: Scene) -> bool:
