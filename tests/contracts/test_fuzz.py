@@ -101,7 +101,7 @@ def service_named(name: str) -> Service:
 def fuzzed(name: str, operations: Any) -> Any:
     """A test of one operation of a service."""
 
-    @operations.parametrize()
+    @operations.parametrize()  # type: ignore[untyped-decorator]
     @settings(
         max_examples=EXAMPLES,
         derandomize=True,
