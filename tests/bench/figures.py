@@ -18,6 +18,12 @@ class Figure:
     result: str = NONE
     aim: str = NONE
     met: bool | None = None
+    failed: bool = False
+
+
+def failed(name: str) -> Figure:
+    """What could not be measured."""
+    return Figure(name, "failed", met=False, failed=True)
 
 
 def ratio(

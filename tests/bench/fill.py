@@ -15,8 +15,6 @@ from registry.partners.events import EXAMPLE
 TRANCHES = 24
 """Of each agreement, of 1,000 US dollars each; the most that one may have."""
 
-AGREEMENTS_PER_GRANT = 50
-
 _QUIET = "SET session_replication_role = replica; SET synchronous_commit = off"
 
 PARTNERS_SEEN = """
@@ -75,10 +73,10 @@ FROM generate_series(1, {partners}) n
 """
 
 
-# payments of one tranche each: the first `tranches` of the agreements `first` to `last`
+# one payment for each of the first `tranches` of the agreements `first` to `last`
 PAYMENTS = """
 CREATE TEMPORARY TABLE made AS
-SELECT row_number() OVER () AS number, md5('agreement ' || n)::uuid AS agreement,
+SELECT n * 24 + tranche AS number, md5('agreement ' || n)::uuid AS agreement,
        md5('grant ' || (n % {grants}) + 1)::uuid AS grant_id,
        md5('partner ' || (n % 50) + 1)::uuid AS partner, tranche
 FROM generate_series({first}, {last}) n, generate_series(1, {tranches}) tranche;
@@ -171,34 +169,22 @@ def made_of(word: str, number: int) -> UUID:
     return UUID(hashlib.md5(f"{word} {number}".encode()).hexdigest())
 
 
-async def agreements(url: str, *, grants: int, count: int) -> None:
-    """`count` active agreements under `grants` grants, with eligible partners."""
-    await execute(
-        url,
-        _QUIET,
-        PARTNERS_SEEN,
-        GRANTS.format(grants=grants),
-        AGREEMENTS.format(grants=grants, first=1, last=count),
-        "ANALYZE",
-    )
-
-
 async def partners(url: str, count: int) -> None:
     """`count` active partners of the registry."""
     await execute(url, _QUIET, PARTNERS.format(partners=count), "ANALYZE")
 
 
-async def payments_under_way(url: str, *, grants: int, agreements: int, tranches: int) -> None:
-    """Submitted payments of the first `tranches` of the first `agreements` that `agreements`
-    made.
-    """
+async def payments_under_way(
+    url: str, *, first: int, last: int, grants: int, tranches: int
+) -> None:
+    """Submitted payments of the first `tranches` of the agreements `first` to `last`."""
     await execute(
         url,
         _QUIET,
         PAYMENTS.format(
-            grants=grants, first=1, last=agreements, tranches=tranches, status="submitted"
+            grants=grants, first=first, last=last, tranches=tranches, status="submitted"
         ),
-        "ANALYZE",
+        "VACUUM ANALYZE",
     )
 
 
@@ -221,12 +207,13 @@ async def partner_journal(url: str, *, rows: int, partners: int) -> None:
     )
 
 
-async def history(url: str, rows: int) -> int:
+async def history(url: str, rows: int, *, grants: int) -> int:
     """A disbursement that has seen `rows` sealed changes, with the payments, movements and answers
-    that belong to so many. How many agreements, those whose tranches are all used.
+    that belong to so many. How many agreements it has, the tranches of which are all paid.
+
+    Lines begin with one: on tables that were empty a moment ago the database plans badly.
     """
-    used = rows // 8 // TRANCHES
-    grants = max(1, used // AGREEMENTS_PER_GRANT)
+    used = used_after(rows)
     await execute(
         url,
         _QUIET,
@@ -253,13 +240,17 @@ async def history(url: str, rows: int) -> int:
     return used
 
 
-async def more_agreements(url: str, *, used: int, count: int) -> None:
-    """`count` agreements, nothing of which is paid yet, after the `used` ones of a history."""
-    grants = max(1, used // AGREEMENTS_PER_GRANT)
+def used_after(rows: int) -> int:
+    """How many agreements a history of `rows` has."""
+    return rows // 8 // TRANCHES
+
+
+async def agreements(url: str, *, first: int, last: int, grants: int) -> None:
+    """Active agreements `first` to `last`, nothing of which is paid yet."""
     await execute(
         url,
         _QUIET,
-        AGREEMENTS.format(grants=grants, first=used + 1, last=used + count),
+        AGREEMENTS.format(grants=grants, first=first, last=last),
         "VACUUM ANALYZE",
     )
 

@@ -10,6 +10,7 @@ from bench.writing import submissions
 
 SMALL, LARGE = 10_000, 1_000_000
 FRESH_AGREEMENTS = 400
+AGREEMENTS_PER_GRANT = 50
 PAGE = 100
 SCOPES = (
     "disbursement.payments.submit",
@@ -24,11 +25,14 @@ async def growth(scene: Scene) -> list[Figure]:
     sizes = (scene.scaled(SMALL, 5_000), scene.scaled(LARGE))
     async with AsyncExitStack() as stack:
         apis: list[Process] = []
-        used: list[int] = []
-        for name, rows in zip(("small", "large"), sizes, strict=True):
+        used = [fill.used_after(rows) for rows in sizes]
+        for rows, first in zip(sizes, used, strict=True):
+            name, grants = f"growth_{rows}", _grants(first)
             url = await stack.enter_async_context(scene.database(name, "disbursement"))
-            used.append(await fill.history(url, rows))
-            await fill.more_agreements(url, used=used[-1], count=FRESH_AGREEMENTS)
+            await fill.history(url, rows, grants=grants)
+            await fill.agreements(
+                url, first=first + 1, last=first + FRESH_AGREEMENTS, grants=grants
+            )
             api = scene.service("disbursement", "serve", url)
             apis.append(await stack.enter_async_context(api))
         token = scene.token("disbursement", scopes=SCOPES)
@@ -75,5 +79,10 @@ def _feed(token: str, rows: int) -> Iterator[bytes]:
 
 
 def _balances(token: str, used: int) -> Iterator[bytes]:
-    for number in range(1, max(1, used // fill.AGREEMENTS_PER_GRANT) + 1):
+    for number in range(1, _grants(used) + 1):
         yield request("GET", f"/v1/grants/{fill.made_of('grant', number)}/balance", token)
+
+
+def _grants(agreements: int) -> int:
+    """As many agreements under each grant, however long the history."""
+    return max(1, agreements // AGREEMENTS_PER_GRANT)

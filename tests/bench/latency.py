@@ -57,8 +57,13 @@ async def mirror(scene: Scene) -> list[Figure]:
             for name in ("registry", "disbursement")
         ]
         await fill.partners(registry, partners)
-        await fill.agreements(disbursement, grants=10, count=250)
-        await fill.payments_under_way(disbursement, grants=10, agreements=250, tranches=20)
+        await fill.partner_journal(registry, rows=5 * partners, partners=partners)
+        used = await fill.history(disbursement, 10_000, grants=10)
+        last = used + 250  # five of each partner
+        await fill.agreements(disbursement, first=used + 1, last=last, grants=10)
+        await fill.payments_under_way(
+            disbursement, first=used + 1, last=last, grants=10, tranches=HELD_PAYMENTS // 5
+        )
         changed = await stack.enter_async_context(
             _listening(registry, table="journal", column="stream", event="INSERT")
         )

@@ -109,7 +109,8 @@ async def _bare(scene: Scene, records: Sequence[Record]) -> float:
     )
     await producer.start()
     try:
-        await producer.partitions_for("bare_drain")
+        async with producer.transaction():  # the new topic has its leaders by then
+            await producer.send_and_wait("bare_drain", b"")
         began = perf_counter()
         for start in range(0, len(records), BATCH_ROWS):
             async with producer.transaction():

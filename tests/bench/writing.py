@@ -13,6 +13,7 @@ from bench.scene import CONNECTIONS, Scene, Target, dsn_of, execute, request
 from common.ids import Uuid7Ids
 
 GRANTS = 200
+HISTORY = 10_000
 SUBMIT = "disbursement.payments.submit"
 
 _ids = Uuid7Ids()
@@ -20,25 +21,28 @@ _ids = Uuid7Ids()
 
 async def submit(scene: Scene) -> list[Figure]:
     """Submitting, spread and on one grant, and replaying, each beside the bare insert."""
-    agreements = scene.scaled(4_000)
+    fresh = scene.scaled(4_000)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(scene.database("submit", "disbursement"))
-        await fill.agreements(url, grants=GRANTS, count=agreements)
+        used = await fill.history(url, HISTORY, grants=GRANTS)
+        await fill.agreements(url, first=used + 1, last=used + fresh, grants=GRANTS)
         await execute(url, bare.TABLES)
         await scene.kafka()
         floor = await stack.enter_async_context(scene.bare(dsn_of(url)))
         token = scene.token("disbursement", scopes=[SUBMIT])
-        quarter = agreements // 4
-        spread = list(submissions(token, range(1, quarter)))
-        hot = list(_one_after_another(token, range(quarter, 2 * quarter)))
-        both = list(submissions(token, range(2 * quarter, 3 * quarter)))
+        quarters = [
+            range(used + 1 + n * fresh // 4, used + 1 + (n + 1) * fresh // 4) for n in range(4)
+        ]
+        spread = list(submissions(token, quarters[0]))
+        hot = list(_one_after_another(token, quarters[1]))
+        both = list(submissions(token, quarters[2]))
         inserts = list(_inserts())
         async with scene.service("disbursement", "serve", url) as api:
             bare_load, load = await scene.compare(
                 Target(floor.port, inserts, 201, again=True), Target(api.port, spread, 201)
             )
             spread_load, hot_load = await scene.compare(
-                Target(api.port, list(submissions(token, range(3 * quarter, agreements))), 201),
+                Target(api.port, list(submissions(token, quarters[3])), 201),
                 Target(api.port, hot, 201),
                 rounds=3,
             )
