@@ -4,8 +4,8 @@ Both servers start when the first test asks for them, on free ports and in data 
 (of this worker, under xdist), and are removed at the end. There are no fakes of either, so no test
 is skipped for want of one.
 
-A service's schema is migrated once per run into a template database; each test then gets a copy
-(about 50 ms) which is dropped after it, whoever is still connected.
+A service's schema is migrated once per run into a template database. Each test gets a copy of it to
+itself, which the next test gets as if it were new.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import functools
 import itertools
 import shutil
 import tempfile
@@ -23,9 +22,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from common.db import migrate
 from common.db.embedded import EmbeddedPostgres
 from common.kafka.embedded import EmbeddedKafka
+from support.databases import Databases
 
 T = TypeVar("T")
 
@@ -95,36 +94,28 @@ def unique() -> str:
 Database = Callable[[str], str]
 
 
-@pytest.fixture
-def scratch_database(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """The URL of an empty database."""
-    with _database(postgres, template=None) as url:
-        yield url
-
-
 @pytest.fixture(scope="session")
-def template(postgres: EmbeddedPostgres) -> Callable[[str], str]:
-    """`template("registry")`: the name of that service's migrated template database, made when
-    first asked for.
-    """
-
-    @functools.cache
-    def make(service: str) -> str:
-        name = f"template_{service}"
-        url = _run(postgres.create_database(name))
-        _run(migrate.upgrade(url, service))
-        return name
-
-    return make
+def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
+    """Lends databases to the tests of this run."""
+    lent = Databases(postgres)
+    yield lent
+    lent.close()
 
 
 @pytest.fixture
-def database(postgres: EmbeddedPostgres, template: Callable[[str], str]) -> Iterator[Database]:
-    """`database("registry")`: the URL of a fresh, migrated database of that service. Each call
-    makes another one.
+def scratch_database(postgres: EmbeddedPostgres, unique: str) -> Iterator[str]:
+    """The URL of an empty database, made and dropped for this test."""
+    yield _run(postgres.create_database(f"scratch_{unique}"))
+    _run(postgres.drop_database(f"scratch_{unique}"))
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[Database]:
+    """`database("registry")`: the URL of a migrated database of that service, as new. Each call
+    lends another one.
     """
-    with contextlib.ExitStack() as made:
-        yield lambda service: made.enter_context(_database(postgres, template(service)))
+    with contextlib.ExitStack() as lent:
+        yield lambda service: lent.enter_context(databases.migrated(service))
 
 
 @pytest.fixture
@@ -143,13 +134,6 @@ def disbursement_url(database: Database) -> str:
 def coordination_url(database: Database) -> str:
     """The URL of a fresh, migrated database of coordination."""
     return database("coordination")
-
-
-@contextlib.contextmanager
-def _database(postgres: EmbeddedPostgres, template: str | None) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    yield _run(postgres.create_database(name, template))
-    _run(postgres.drop_database(name))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

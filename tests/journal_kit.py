@@ -83,9 +83,9 @@ CREATE TABLE thing (
 """
 
 
-async def create_tables(engine: AsyncEngine) -> None:
+async def create_tables(url: str) -> None:
     """The journal's own tables and the one of `THING`."""
-    async with borrowed(engine) as driver:
+    async with engine_on(url) as engine, borrowed(engine) as driver:
         await driver.execute(files("common.journal").joinpath("journal.sql").read_text())
         await driver.execute(CREATE)
 

@@ -35,7 +35,6 @@ from journal_kit import (
     Made,
     Renamed,
     ThingState,
-    create_tables,
     engine_on,
     fetch,
     seal_everything,
@@ -161,7 +160,6 @@ class House:
 @asynccontextmanager
 async def house_on(bootstrap: str, url: str, service: str, **others: Any) -> AsyncIterator[House]:
     async with engine_on(url) as engine:
-        await create_tables(engine)
         wake = Wake(url)
         settings = settings_for(bootstrap, url, **others)
         yield House(service, engine, url, settings, units_on(engine, wake), wake)

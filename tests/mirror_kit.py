@@ -17,7 +17,6 @@ from sqlalchemy import ARRAY, Boolean, Column, Date, MetaData, Numeric, String, 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from common.db import foundation
 from common.db.driver import borrowed, transaction
 from common.mirrors import partitions
 from common.mirrors.apply import Applied, Applier, Batch
@@ -29,7 +28,11 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CLUSTER = "cluster-a"
 A, B, C = (UUID(int=number) for number in (0xA, 0xB, 0xC))
 
-CREATE = """
+TABLES = """
+CREATE TABLE did (
+    number bigint GENERATED ALWAYS AS IDENTITY, id uuid, sequence text,
+    actor text, causation_id text, traceparent text
+);
 CREATE TABLE thing_seen (
     id uuid PRIMARY KEY,
     sequence varchar(15) COLLATE "C" NOT NULL,
@@ -79,13 +82,6 @@ async def nothing(uow: UnitOfWork, id_: UUID, fresh: bool) -> Outcome:
 
 
 WATCH = Reaction("watch", THINGS, nothing)
-
-
-async def create_tables(engine: AsyncEngine) -> None:
-    """The foundation and the mirror's table."""
-    async with borrowed(engine) as driver:
-        await foundation.create_on(driver)
-        await driver.execute(CREATE)
 
 
 # --- records ------------------------------------------------------------------------------------

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.uow import UnitsOfWork
 from journal_kit import create_tables, engine_on, units_on
+from support.databases import Databases
 
 
 @pytest.fixture
-async def engine(scratch_database: str) -> AsyncIterator[AsyncEngine]:
+def journal_database(databases: Databases) -> Iterator[str]:
+    """The URL of a database with the journal and the table of `THING`."""
+    with databases.lent("journal", create_tables) as url:
+        yield url
+
+
+@pytest.fixture
+async def engine(journal_database: str) -> AsyncIterator[AsyncEngine]:
     """An engine of two connections that waits little, on a database with the journal."""
     async with engine_on(
-        scratch_database, pool_size=2, pool_timeout=0.2, lock_timeout=2.0
+        journal_database, pool_size=2, pool_timeout=0.2, lock_timeout=2.0
     ) as engine:
-        await create_tables(engine)
         yield engine
 
 

@@ -57,9 +57,8 @@ async def test_an_exhausted_pool_is_busy(units: UnitsOfWork) -> None:
     await asyncio.gather(*holders)
 
 
-async def test_a_lock_held_too_long_is_busy_and_not_tried_again(scratch_database: str) -> None:
-    async with engine_on(scratch_database, lock_timeout=0.1) as engine:
-        await create_tables(engine)
+async def test_a_lock_held_too_long_is_busy_and_not_tried_again(journal_database: str) -> None:
+    async with engine_on(journal_database, lock_timeout=0.1) as engine:
         units = units_on(engine)
         lamp = await units.run(lambda uow: make(uow, "lamp"), actor=EDITOR)
         runs = 0
@@ -128,8 +127,8 @@ async def test_a_database_that_is_down_is_unavailable_and_comes_back(
     own_postgres: EmbeddedPostgres,
 ) -> None:
     url = await own_postgres.create_database("falling")
+    await create_tables(url)
     async with engine_on(url) as engine:
-        await create_tables(engine)
         units = units_on(engine)
         await asyncio.to_thread(own_postgres.kill)
         with pytest.raises(DatabaseUnavailableError):

@@ -11,6 +11,7 @@ import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -26,11 +27,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from common.clock import SystemClock
-from common.db.embedded import EmbeddedPostgres
 from common.http.app import create_app, describe, scopes_of
 from common.process import free_port
 from common.service import Service
 from support.api import open_service, token
+from support.databases import Databases
 
 EXAMPLES = 6
 CHECKS = [
@@ -74,23 +75,24 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def serve(postgres: EmbeddedPostgres, template: Callable[[str], str]) -> Iterator[Serve]:
+def serve(databases: Databases) -> Iterator[Serve]:
     """`serve("registry")`: where that service's API is, and the headers of a token for it."""
     running: dict[str, Served] = {}
+    lent = ExitStack()
 
     def started(name: str) -> tuple[str, dict[str, str]]:
         service = service_named(name)
         if name not in running:
-            url = asyncio.run(postgres.create_database(f"fuzz_{name}", template(name)))
+            url = lent.enter_context(databases.migrated(name))
             running[name] = Served(service, url)
             running[name].start()
         headers = token(*scopes_of(service), audience=name, clock=SystemClock())
         return f"http://127.0.0.1:{running[name].port}", headers
 
-    yield started
-    for name, served in running.items():
-        served.stop()
-        asyncio.run(postgres.drop_database(f"fuzz_{name}"))
+    with lent:
+        yield started
+        for served in running.values():
+            served.stop()
 
 
 def service_named(name: str) -> Service:

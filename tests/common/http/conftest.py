@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
-import asyncpg
 import pytest
 
-from common.db import foundation
 from support import parcels
 from support.api import Api, open_api
+from support.databases import Databases, with_foundation
 
 
 @pytest.fixture
-async def post_url(scratch_database: str) -> str:
+def post_url(databases: Databases) -> Iterator[str]:
     """A database with the foundation and the parcel table."""
-    driver = await asyncpg.connect(scratch_database.replace("postgresql+asyncpg", "postgresql"))
-    try:
-        await foundation.create_on(driver)
-        await driver.execute(parcels.TABLES)
-    finally:
-        await driver.close()
-    return scratch_database
+    with databases.lent("post", partial(with_foundation, tables=parcels.TABLES)) as url:
+        yield url
 
 
 @pytest.fixture

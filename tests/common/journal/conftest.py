@@ -8,15 +8,20 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.uow import UnitsOfWork
-from journal_kit import SERVICE, create_tables, engine_on, units_on
+from journal_kit import SERVICE, engine_on, units_on
 from support.api import Api, open_api
+
+
+@pytest.fixture
+def scratch_database(journal_database: str) -> str:
+    """No database is empty here: it has the journal and the table of THING."""
+    return journal_database
 
 
 @pytest.fixture
 async def engine(scratch_database: str) -> AsyncIterator[AsyncEngine]:
     """An engine on a database that has the journal and the table of THING."""
     async with engine_on(scratch_database) as engine:
-        await create_tables(engine)
         yield engine
 
 
