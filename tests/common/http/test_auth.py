@@ -120,6 +120,7 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "no issuer": (lambda: signed(iss=None), "another issuer"),
     "no subject": (lambda: signed(sub=None), "no subject"),
     "an empty subject": (lambda: signed(sub=""), "no subject"),
+    "the name of a service": (lambda: signed(sub="system:disbursement"), "own"),
     "a subject with a line end": (lambda: signed(sub="a\nb"), "no subject"),
     "a partner that is no id": (lambda: signed(partner="seven"), "not an identifier"),
     "countries that are no list": (lambda: signed(countries="BGD"), "not a list"),

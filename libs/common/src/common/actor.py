@@ -7,6 +7,9 @@ from common.errors import ForbiddenError
 
 EVERYWHERE = "*"
 
+SYSTEM = "system:"
+"""How the services' own names begin; no token may bear such a one."""
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -26,7 +29,7 @@ class Actor:
     @classmethod
     def system(cls, service: str) -> "Actor":
         """The service itself, when it reacts to events."""
-        return cls(subject=f"system:{service}", human=False)
+        return cls(subject=f"{SYSTEM}{service}", human=False)
 
     def acts_in(self, country: str) -> bool:
         """Whether the country scope covers `country`."""

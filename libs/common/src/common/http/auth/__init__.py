@@ -18,7 +18,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import Key
 
-from common.actor import EVERYWHERE, Actor
+from common.actor import EVERYWHERE, SYSTEM, Actor
 from common.clock import Clock
 from common.errors import ForbiddenError, UnauthenticatedError
 
@@ -164,6 +164,8 @@ def _actor(claims: Mapping[str, Any]) -> Actor:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 1 <= len(subject) <= 200 or not subject.isprintable():
         raise InvalidTokenError("The access token names no subject.")
+    if subject.startswith(SYSTEM):
+        raise InvalidTokenError("The access token's subject is a name of the services' own.")
     scopes = claims.get("scope", "")
     if not isinstance(scopes, str):
         raise InvalidTokenError("The access token's scope is not text.")
