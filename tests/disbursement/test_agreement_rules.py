@@ -30,6 +30,7 @@ from disbursement.errors import (
     ScheduleError,
     SelectionError,
 )
+from disbursement.grants.rules import SpendingTime
 from disbursement.terms import Term, TermName
 
 ALLOWED = {
@@ -191,7 +192,7 @@ def test_a_direct_selection_and_only_that_is_justified(
 def test_an_agreement_within_its_limits_is_taken(
     type_: AgreementType, ends_on: date, grant_ends_on: date | None
 ) -> None:
-    rules.must_run_within(type_, START, ends_on, grant_ends_on, TERMS)
+    rules.must_run_within(type_, START, ends_on, SpendingTime(None, grant_ends_on), TERMS)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,15 @@ def test_an_agreement_beyond_its_limits_is_refused(
     type_: AgreementType, ends_on: date, grant_ends_on: date | None
 ) -> None:
     with pytest.raises(DatesError):
-        rules.must_run_within(type_, START, ends_on, grant_ends_on, TERMS)
+        rules.must_run_within(type_, START, ends_on, SpendingTime(None, grant_ends_on), TERMS)
+
+
+def test_an_agreement_begins_no_earlier_than_its_grant_pays() -> None:
+    standard, ends_on = AgreementType.STANDARD, date(2020, 12, 1)
+    rules.must_run_within(standard, START, ends_on, SpendingTime(START, None), TERMS)
+    later = SpendingTime(date(2020, 7, 2), None)
+    with pytest.raises(DatesError):
+        rules.must_run_within(standard, START, ends_on, later, TERMS)
 
 
 def _money(amount: str, currency: str) -> Money:

@@ -22,7 +22,12 @@ from disbursement.errors import (
     PartnerUnknownError,
     PaymentsOpenError,
 )
+from disbursement.grants.codes import Window
+from disbursement.grants.commands import NewGrant, record_receipt, register_grant
+from disbursement.grants.rules import Source
 from support.disbursement import IDS, SUBMITTER, TODAY, World, in_country, usd
+
+Move = Callable[..., Awaitable[Agreement]]
 
 
 async def test_signing_commits_the_grants_money(world: World) -> None:
@@ -89,6 +94,66 @@ async def test_a_partner_that_lost_its_eligibility_blocks_activation_and_resumpt
         await world.run(lambda uow: commands.resume_agreement(uow, signed.id))
 
 
+@pytest.mark.parametrize(
+    "step", [commands.submit_agreement_for_review, commands.pass_agreement_review]
+)
+async def test_a_partner_that_was_blocked_stops_every_step_forward(
+    world: World, step: Move
+) -> None:
+    partner = await world.partner()
+    draft = await world.draft(await world.grant(), partner)
+    if step is commands.pass_agreement_review:
+        await world.run(lambda uow: commands.submit_agreement_for_review(uow, draft.id))
+    await world.says(partner, eligibility="ineligible")
+    with pytest.raises(PartnerIneligibleError):
+        await world.run(lambda uow: step(uow, draft.id))
+    await world.says(partner, eligibility="eligible")
+    await world.run(lambda uow: step(uow, draft.id))
+
+
+async def test_an_agreement_with_a_blocked_partner_can_still_be_given_up(world: World) -> None:
+    partner = await world.partner()
+    draft = await world.draft(await world.grant(), partner)
+    await world.run(lambda uow: commands.submit_agreement_for_review(uow, draft.id))
+    await world.says(partner, eligibility="ineligible")
+    await world.run(lambda uow: commands.return_agreement_to_draft(uow, draft.id, "blocked"))
+    gone = await world.run(lambda uow: commands.cancel_agreement(uow, draft.id, "blocked"))
+    assert gone.status == "cancelled"
+
+
+async def test_rapid_response_starts_six_weeks_before_its_money_at_the_earliest(
+    world: World,
+) -> None:
+    grant, partner = await world.grant(), await world.partner()
+    assert grant.disbursed_on is not None
+    earliest = grant.disbursed_on - timedelta(weeks=6)
+    await world.draft(grant, partner, starts_on=earliest)
+    with pytest.raises(DatesError):
+        await world.draft(grant, partner, starts_on=earliest - timedelta(days=1))
+
+
+async def test_signing_looks_at_the_start_again_once_it_is_known_when_the_money_came(
+    world: World,
+) -> None:
+    new = NewGrant(
+        source=Source.CERF,
+        cerf_window=Window.RAPID_RESPONSE,
+        code_text=None,
+        title="Front-line health",
+        country="BGD",
+        emergency=None,
+        amount=usd(100_000),
+    )
+    grant = await world.run(lambda uow: register_grant(uow, new))
+    early = TODAY - timedelta(weeks=6, days=1)
+    draft = await world.draft(grant, await world.partner(), starts_on=early)
+    await world.run(lambda uow: commands.submit_agreement_for_review(uow, draft.id))
+    await world.run(lambda uow: commands.pass_agreement_review(uow, draft.id))
+    await world.run(lambda uow: record_receipt(uow, grant.id, usd(100_000), TODAY))
+    with pytest.raises(DatesError, match="pays for nothing before"):
+        await world.run(lambda uow: commands.sign_agreement(uow, draft.id, TODAY))
+
+
 async def test_a_signature_of_tomorrow_is_refused(world: World) -> None:
     draft = await _in_signature(world)
     with pytest.raises(DatesError):
@@ -133,9 +198,6 @@ async def test_a_fully_paid_agreement_is_terminated_without_moving_money(world: 
     await world.settled(agreement)
     await world.run(lambda uow: commands.terminate_agreement(uow, agreement.id, "done"))
     assert await world.balances(agreement.grant_id) == {"available": "2900000", "paid": "100000"}
-
-
-Move = Callable[..., Awaitable[Agreement]]
 
 
 @pytest.mark.parametrize(

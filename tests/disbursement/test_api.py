@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -71,6 +72,49 @@ async def test_what_stands_behind_a_payment_can_be_read(clerk: Clerk) -> None:
     instruction = (await clerk.api.get(f"{path}/instruction")).json()
     assert instruction["message_id"] == "FL" + payment["id"].replace("-", "")
     assert instruction["payload_hash"] == payment["payload_hash"]
+
+
+async def test_a_draft_is_given_up_once_however_often_that_is_asked(
+    clerk: Clerk, world: World
+) -> None:
+    payment = await clerk.payment()
+    path = f"/v1/payments/{payment['id']}"
+    await clerk.done(f"{path}/hold", {"reason": "duplicate_suspected"})
+    revised = await clerk.on(path, "revise", {"account": None})
+    assert (revised.json()["status"], revised.json()["holds"]) == ("draft", ["person"])
+    refused = problem(await clerk.on(path, "submit"), 409, "still_held")
+    assert refused["holds"] == ["person"]
+    headers = {"If-Match": (await clerk.api.get(path)).headers["etag"], "Idempotency-Key": "one"}
+    why = {"comment": "It was a duplicate."}
+    first = await clerk.post(f"{path}/withdraw", why, **headers)
+    again = await clerk.post(f"{path}/withdraw", why, **headers)
+    assert (first.status_code, first.json()["status"]) == (200, "withdrawn")
+    assert again.content == first.content
+    assert (await world.changes(UUID(payment["id"]))).count("withdrawn") == 1
+
+
+async def test_contradicting_evidence_is_settled_by_people(clerk: Clerk) -> None:
+    payment = await clerk.approved()
+    path = f"/v1/payments/{payment['id']}"
+    for deed in ("release", "send"):
+        await clerk.on(path, deed, **clerk.person("tariq"))
+    day = {"occurred_on": "2020-06-22", "reference": "REF-1"}
+    failed = {"outcome": "failed", "kind": "status_report", "reason_code": "AC01", **day}
+    await clerk.done(f"{path}/evidence", failed)
+    settled = {"outcome": "settled", "kind": "account_statement", **day}
+    waits = await clerk.done(f"{path}/evidence", settled)
+    assert waits["status"] == "sent"
+    listed = (await clerk.api.get(f"{path}/evidence")).json()["items"]
+    assert [each["standing"] for each in listed] == ["waiting", "waiting"]
+    wrong, right = (f"{path}/evidence/{each['id']}" for each in listed)
+    boris = clerk.person("boris")
+    problem(await clerk.post(f"{right}/confirm", **boris), 409, "contradicting_evidence")
+    why = {"comment": "Of another payment."}
+    problem(await clerk.post(f"{wrong}/dismiss", why), 403, "four_eyes")
+    await clerk.done(f"{wrong}/dismiss", why, **boris)
+    problem(await clerk.post(f"{wrong}/confirm", **boris), 409, "not_waiting")
+    closed = await clerk.done(f"{right}/confirm", **boris)
+    assert closed["status"] == "settled"
 
 
 async def test_the_reports_answer(clerk: Clerk) -> None:

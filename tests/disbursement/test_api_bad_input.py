@@ -36,6 +36,10 @@ BAD_GRANTS: list[Any] = [
     ({"funders": [{"role": "fund", "name": "CERF"}]}, "/funders"),
     ({"funders": [{"role": "king", "name": "A"}]}, "/funders/0/role"),
     ({"amont": "1"}, "/amont"),
+    ({"emergency": "Floods in the delta"}, "/emergency"),
+    ({"emergency": "covid-19"}, "/emergency"),
+    ({"cerf_round": 1}, "/cerf_round"),
+    ({"cerf_round": 3}, "/cerf_round"),
 ]
 
 

@@ -112,8 +112,38 @@ def test_there_is_no_deadline_before_the_fund_paid() -> None:
     assert rules.deadline(Window.RAPID_RESPONSE, None, None, [SIX_MONTHS]) is None
 
 
-def test_underfunded_emergencies_have_the_date_of_their_round_only() -> None:
-    assert rules.deadline(Window.UNDERFUNDED_EMERGENCIES, TODAY, None, [SIX_MONTHS]) is None
+ROUNDS = [
+    Term(TermName.UNDERFUNDED_FIRST_ROUND_MONTHS, 12, date(2006, 1, 1), "the first round's rule"),
+    Term(TermName.UNDERFUNDED_SECOND_ROUND_MONTHS, 18, date(2006, 1, 1), "the second's"),
+]
+
+
+@pytest.mark.parametrize(
+    "cerf_round, ends_on", [(1, date(2020, 12, 31)), (2, date(2021, 6, 30)), (None, None)]
+)
+def test_underfunded_emergencies_are_spent_by_the_end_of_their_round(
+    cerf_round: int | None, ends_on: date | None
+) -> None:
+    ends = rules.deadline(
+        Window.UNDERFUNDED_EMERGENCIES, TODAY, None, ROUNDS, cerf_round=cerf_round
+    )
+    assert (ends and ends.ends_on) == ends_on
+
+
+def test_a_later_rule_in_months_goes_before_the_rounds() -> None:
+    later = Term(TermName.UNDERFUNDED_MONTHS, 9, date(2020, 1, 1), "a later guideline")
+    ends = rules.deadline(
+        Window.UNDERFUNDED_EMERGENCIES, TODAY, None, [*ROUNDS, later], cerf_round=1
+    )
+    assert ends == rules.Deadline(date(2021, 3, 22), "a later guideline")
+
+
+@pytest.mark.parametrize("window", [Window.RAPID_RESPONSE, None])
+def test_only_underfunded_emergencies_have_rounds(window: Window | None) -> None:
+    rules.must_have_rounds(Window.UNDERFUNDED_EMERGENCIES, 1)
+    rules.must_have_rounds(window, None)
+    with pytest.raises(CodeMismatchError):
+        rules.must_have_rounds(window, 1)
 
 
 def test_the_term_that_held_on_the_day_counts() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from disbursement.errors import BeyondGrantError, CurrencyMismatchError, DatesEr
 from disbursement.grants import commands, queries
 from disbursement.grants.codes import Window
 from disbursement.grants.commands import NewGrant
-from disbursement.grants.rules import Grant, Source
+from disbursement.grants.rules import Funder, FunderRole, Grant, Source
 from disbursement.ledger.queries import transactions_of_grant
 from support.disbursement import IDS, SUBMITTER, TODAY, World, in_country, usd
 
@@ -75,6 +76,55 @@ async def test_a_receipt_of_tomorrow_is_refused(world: World) -> None:
     grant = await _register(world)
     with pytest.raises(DatesError):
         await _receive(world, grant, usd(1), TODAY + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["20-rr-iom-027", " part of 20-RR-IOM-027/X", "20-RR-IOM-027 and 20-RR-BGD-43712"],
+)
+async def test_a_grant_is_found_by_its_code_however_it_is_written(world: World, code: str) -> None:
+    grant = await _register(world)
+    await _register(world, code_text="20-RR-IOM-028")
+    await _register(world, source=Source.DONOR, code_text=None)
+    found = await world.read(lambda uow: queries.grants(uow, after=None, limit=10, code=code))
+    assert [each.id for each in found] == [grant.id]
+
+
+async def test_a_code_that_no_grant_has_finds_none(world: World) -> None:
+    await _register(world, source=Source.DONOR, code_text=None)
+    for code in ("no code at all", "23-RR-AFG-61441"):
+        find = partial(queries.grants, after=None, limit=9, code=code)
+        found = await world.read(find)
+        assert found == []
+
+
+async def test_money_does_not_arrive_before_the_fund_granted_it_or_paid_it_out(
+    world: World,
+) -> None:
+    dates = {"approved_on": TODAY - timedelta(days=10), "disbursed_on": None}
+    granted = await _register(world, **dates)
+    with pytest.raises(DatesError, match="granted"):
+        await _receive(world, granted, usd(1), TODAY - timedelta(days=11))
+    await _receive(world, granted, usd(1), TODAY - timedelta(days=10))
+    paid = await _register(world, **dates | {"disbursed_on": TODAY - timedelta(days=3)})
+    with pytest.raises(DatesError, match="first paid out"):
+        await _receive(world, paid, usd(1), TODAY - timedelta(days=4))
+
+
+async def test_the_round_of_underfunded_emergencies_sets_the_deadline(world: World) -> None:
+    grant = await _register(world, code_text="20-UF-IOM-027", cerf_round=2)
+    received = await _receive(world, grant, usd(1), TODAY)
+    assert (grant.ends_on, received.ends_on) == (None, date(2021, 6, 30))
+    assert await world.breaches() == []
+
+
+async def test_what_is_published_of_a_grant_names_nobody_and_holds_no_text(world: World) -> None:
+    funders = [Funder(FunderRole.DONOR, "Jane Doe"), Funder(FunderRole.FUND, "A fund")]
+    grant = await _register(world, emergency="COVID-19", funders=funders)
+    (row,) = await world.fetch("SELECT data FROM journal WHERE stream = $1", grant.id)
+    assert row["data"]["grant"]["funder_roles"] == ["donor", "fund"]
+    for written in ("Jane Doe", "A fund", "COVID-19", "Front-line health", "part of"):
+        assert written not in str(row["data"])
 
 
 async def test_a_grant_of_another_country_is_out_of_reach(world: World) -> None:

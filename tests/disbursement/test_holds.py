@@ -9,10 +9,14 @@ import pytest
 from common.errors import ForbiddenError, IllegalMoveError
 from common.mirrors.mirror import Outcome
 from disbursement.agreements.rules import Agreement
-from disbursement.errors import AlreadyHeldError, AlreadySentError, NotHeldError
-from disbursement.payments import commands
+from disbursement.errors import (
+    AlreadyHeldError,
+    AlreadySentError,
+    NotHeldError,
+    PartnerIneligibleError,
+)
 from disbursement.payments.queries import payment_by_id
-from disbursement.payments.rules import HoldCause
+from disbursement.payments.rules.holds import HoldCause
 from support.disbursement import BORIS, CHEN, IDS, MACHINE, World, usd
 
 
@@ -44,8 +48,8 @@ async def test_what_is_held_goes_nowhere(world: World) -> None:
         world.release,
         world.send,
         lambda payment: world.approve(payment, BORIS),
-        lambda payment: world.run(lambda uow: commands.resubmit_payment(uow, payment.id)),
-        lambda payment: world.run(lambda uow: commands.revise_payment(uow, payment.id, None)),
+        world.resubmit,
+        world.withdraw,
     ):
         with pytest.raises(IllegalMoveError):
             await step(held)
@@ -259,6 +263,32 @@ async def test_a_suspension_holds_a_hundred_payments_by_a_handful_of_statements(
     )
     assert resumed["n"] == 100
     assert await world.breaches() == []
+
+
+async def test_many_payments_are_held_and_let_go_share_by_share(world: World) -> None:
+    partner = await world.partner()
+    agreement = await world.agreement(partner=partner, tranches=5)
+    for tranche in range(1, 6):
+        await world.submitted(agreement, tranche)
+    for eligibility, after in (("ineligible", "held"), ("eligible", "submitted")):
+        await world.says(partner, eligibility=eligibility)
+        for share in (2, 4, 5):
+            done = await world.react(partner, share=2)
+            assert done is (Outcome.DONE if share == 5 else Outcome.MORE)
+            (count,) = await world.fetch("SELECT count(*) FROM payment WHERE status = $1", after)
+            assert count[0] == share
+            assert await world.breaches() == []
+
+
+async def test_what_is_not_held_yet_is_not_released_either(world: World) -> None:
+    partner = await world.partner()
+    agreement = await world.agreement(partner=partner, tranches=2)
+    made = [await world.approved(agreement, tranche) for tranche in (1, 2)]
+    await world.says(partner, eligibility="ineligible")
+    assert await world.react(partner, share=1) is Outcome.MORE
+    (left,) = [each for each in made if (await world.payment(each)).status == "approved"]
+    with pytest.raises(PartnerIneligibleError):
+        await world.release(left)
 
 
 async def _causes(world: World, payment_id: UUID) -> tuple[HoldCause, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from common.db.driver import transaction
+from disbursement.agreements import commands as agreements
 from disbursement.invariants import INVARIANTS
 from support.disbursement import World
 
@@ -23,6 +24,8 @@ async def test_nothing_is_broken_in_an_empty_database(world: World) -> None:
         ("UPDATE funding_grant SET amount = 1", "promised twice"),
         ("DELETE FROM payment_approval", "without its approvals"),
         ("UPDATE payment SET status = 'held', held_from = 'released'", "held exactly while"),
+        ("UPDATE grant_receipt SET amount = amount - 1", "sum of its receipts"),
+        ("UPDATE agreement SET status = 'terminated'", "has nothing committed"),
     ],
 )
 async def test_damage_that_the_database_would_refuse_is_found(
@@ -38,6 +41,22 @@ async def test_damage_that_the_database_would_refuse_is_found(
         if await world.read(invariant.check):
             broken.append(invariant.name)
     assert any(found in name for name in broken), broken
+
+
+async def test_what_a_terminated_agreement_paid_was_promised_too(world: World) -> None:
+    grant = await world.grant()
+    agreement = await world.agreement(grant)
+    await world.settled(agreement)
+    await world.run(lambda uow: agreements.terminate_agreement(uow, agreement.id, "war"))
+    async with transaction(world.runtime.engine) as driver:
+        await driver.execute("SET LOCAL session_replication_role = replica")
+        await driver.execute("UPDATE funding_grant SET amount = 49999")
+    assert any("its signed agreements take 50000" in each for each in await world.breaches())
+
+
+async def test_a_draft_that_something_holds_is_no_breach(world: World) -> None:
+    await world.revise(await world.hold(await world.approved()))
+    assert await world.breaches() == []
 
 
 async def test_an_overdraft_is_found(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from disbursement.errors import PastUncertainError
 from disbursement.payments.commands.past import payments_are_compared
-from disbursement.payments.rules import Payment
+from disbursement.payments.rules.payment import Payment
 from support.disbursement import World
 
 STEPS = pytest.mark.parametrize(

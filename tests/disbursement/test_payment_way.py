@@ -31,7 +31,7 @@ from disbursement.errors import (
 )
 from disbursement.payments import commands
 from disbursement.payments.commands import NewPayment
-from disbursement.payments.rules import AccountReference, Payment
+from disbursement.payments.rules.payment import AccountReference, Payment
 from support.disbursement import (
     BORIS,
     CHEN,

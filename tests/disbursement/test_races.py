@@ -20,7 +20,7 @@ from disbursement.errors import (
     PartnerIneligibleError,
     TrancheTakenError,
 )
-from disbursement.payments.rules import Payment
+from disbursement.payments.rules.payment import Payment
 from support.disbursement import BORIS, CHEN, DINA, TODAY, World, usd
 
 

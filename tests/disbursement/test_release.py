@@ -20,7 +20,7 @@ from disbursement.errors import (
     PayloadChangedError,
     TrancheTooEarlyError,
 )
-from disbursement.payments.rules import Payment
+from disbursement.payments.rules.payment import Payment
 from support.disbursement import TODAY, World, open_world
 
 Step = Callable[[World, Payment], Awaitable[Payment]]

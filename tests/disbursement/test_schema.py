@@ -39,6 +39,26 @@ async def test_the_database_knows_every_purse(world: World) -> None:
         )
 
 
+LISTED_BY = {
+    ("funding_grant", "country"),
+    ("funding_grant", "project_code"),
+    ("funding_grant", "application_code"),
+    *(("agreement", column) for column in ("grant_id", "partner_id", "country", "status")),
+    *(
+        ("payment", column)
+        for column in ("grant_id", "agreement_id", "partner_id", "country", "status")
+    ),
+}
+
+
+async def test_whatever_lists_are_narrowed_by_is_indexed(world: World) -> None:
+    rows = await world.fetch(
+        "SELECT DISTINCT c.relname, a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
+    )
+    assert {tuple(row) for row in rows} >= LISTED_BY
+
+
 def _type(type_: TypeEngine[Any]) -> str:
     return type_.compile(dialect=POSTGRESQL)
 

@@ -12,7 +12,8 @@ from disbursement.errors import EvidenceError, FourEyesError
 from disbursement.grants.queries import grant_by_id
 from disbursement.payments import commands
 from disbursement.payments.commands.outcome import Evidence
-from disbursement.payments.rules import EvidenceKind, HoldReason, Outcome
+from disbursement.payments.rules.evidence import EvidenceKind, Outcome
+from disbursement.payments.rules.holds import HoldReason
 from support.disbursement import BORIS, SUBMITTER, TODAY, TREASURY, World
 
 
@@ -27,6 +28,8 @@ async def test_a_partner_decides_on_no_payment_not_even_its_own(world: World) ->
         lambda uow: commands.hold_payment(uow, payment.id, HoldReason.OTHER),
         lambda uow: commands.lift_hold(uow, payment.id),
         lambda uow: commands.revise_payment(uow, payment.id, None),
+        lambda uow: commands.withdraw_payment(uow, payment.id, "no"),
+        lambda uow: commands.dismiss_evidence(uow, payment.id, payment.id, "no"),
         lambda uow: commands.release_payment(uow, payment.id),
         lambda uow: commands.send_payment(uow, payment.id),
         lambda uow: commands.record_evidence(uow, payment.id, evidence),

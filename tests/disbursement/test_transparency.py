@@ -17,7 +17,8 @@ async def test_layers_and_days_to_the_first_settled_instalment(world: World) -> 
     await world.settled(agreement)
     waiting = await world.agreement(grant)
     await world.draft(grant, await world.partner())
-    first, second = await world.read(lambda uow: ways_of_grant(uow, grant))
+    (first, second), complete = await world.read(lambda uow: ways_of_grant(uow, grant))
+    assert complete
     assert (first.agreement_id, second.agreement_id) == (agreement.id, waiting.id)
     assert (first.layers_from_fund, first.layers_from_donor) == (1, 2)
     assert first.first_settled_on == TODAY
@@ -37,8 +38,28 @@ async def test_an_instalment_that_came_back_was_not_the_first(world: World) -> N
     await world.watermark()
     payment = await world.sent(agreement)
     await world.evidence(payment, "settled", on=TODAY + timedelta(days=2))
-    (way,) = await world.read(lambda uow: ways_of_grant(uow, grant))
+    (way,), _ = await world.read(lambda uow: ways_of_grant(uow, grant))
     assert way.first_settled_on == TODAY + timedelta(days=2)
+
+
+async def test_a_report_shows_the_first_agreements_and_says_that_there_are_more(
+    world: World,
+) -> None:
+    grant = await world.grant()
+    first = await world.agreement(grant)
+    await world.agreement(grant)
+    (way,), complete = await world.read(lambda uow: ways_of_grant(uow, grant, most=1))
+    assert (way.agreement_id, complete) == (first.id, False)
+    _, complete = await world.read(lambda uow: ways_of_grant(uow, grant, most=2))
+    assert complete
+
+
+async def test_agreements_of_partners_that_are_alike_add_up(world: World) -> None:
+    grant = await world.grant()
+    for amount in (10_000, 5_000):
+        await world.agreement(grant, await world.partner(), usd(amount), tranches=1)
+    (usd_shares,) = await world.read(shares_of_money)
+    assert _whole(usd_shares.committed.total, usd_shares.committed.to_local) == [15_000, 15_000]
 
 
 async def test_a_local_actor_of_another_country_counts_on_neither_side(world: World) -> None:

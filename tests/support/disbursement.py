@@ -7,7 +7,7 @@ Partners and watermarks are written where the consumer writes them, in the same 
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -25,7 +25,6 @@ from common.http.app import create_app
 from common.ids import Uuid7Ids
 from common.mirrors.mirror import Outcome
 from common.money import Money
-from common.runtime import Runtime
 from common.uow import UnitOfWork
 from disbursement.agreements import commands as agreements
 from disbursement.agreements.commands import NewAgreement
@@ -40,19 +39,22 @@ from disbursement.grants import commands as grants
 from disbursement.grants.codes import Window
 from disbursement.grants.commands import NewGrant
 from disbursement.grants.rules import Grant, Source
-from disbursement.invariants import INVARIANTS
 from disbursement.ledger.queries import balances_of_grant
 from disbursement.ledger.rules import Purse
 from disbursement.mirrors.partners import PARTNERS, partner_mirror
 from disbursement.payments import commands as payments
 from disbursement.payments.commands import NewPayment
+from disbursement.payments.commands.holding import SHARE
 from disbursement.payments.commands.outcome import Evidence
 from disbursement.payments.queries import payment_by_id
-from disbursement.payments.rules import EvidenceKind, HoldReason, Payment
-from disbursement.payments.rules import Outcome as PaymentOutcome
+from disbursement.payments.rules.evidence import EvidenceKind
+from disbursement.payments.rules.evidence import Outcome as PaymentOutcome
+from disbursement.payments.rules.holds import HoldReason
+from disbursement.payments.rules.payment import Payment
 from disbursement.reactions import follow_eligibility
 from disbursement.service import SERVICE
 from support.api import NOON, Api, open_service
+from support.ground import Ground
 
 T = TypeVar("T")
 
@@ -76,40 +78,11 @@ def usd(amount: str | int) -> Money:
 
 
 @dataclass
-class World:
+class World(Ground):
     """The service, and short ways to what a test starts from."""
 
-    runtime: Runtime
-    clock: SetClock
+    someone = SUBMITTER
     _versions: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-
-    @property
-    def now(self) -> datetime:
-        return self.clock.now()
-
-    async def run(self, work: Callable[[UnitOfWork], Awaitable[T]], actor: Actor = SUBMITTER) -> T:
-        """`work` in a unit of work of its own."""
-        return await self.runtime.units.run(work, actor=actor)
-
-    async def read(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        """`work` outside a transaction."""
-        return await self.runtime.units.read(work, actor=SUBMITTER)
-
-    async def fetch(self, query: str, *values: Any) -> list[Any]:
-        """Rows of plain SQL, committed."""
-
-        async def work(uow: UnitOfWork) -> list[Any]:
-            return list(await uow.driver.fetch(query, *values))
-
-        return await self.run(work)
-
-    async def execute(self, query: str, *values: Any) -> None:
-        """Plain SQL in a transaction, as somebody at a console would send it."""
-
-        async def work(uow: UnitOfWork) -> None:
-            await uow.driver.execute(query, *values)
-
-        await self.run(work)
 
     # --- what the registry's events bring ---
 
@@ -172,9 +145,11 @@ class World:
             at or self.now,
         )
 
-    async def react(self, partner: UUID, *, fresh: bool = True) -> Outcome:
-        """The reaction to a partner's change, as the reactor runs it."""
-        return await self.run(lambda uow: follow_eligibility(uow, partner, fresh), REACTOR)
+    async def react(self, partner: UUID, *, fresh: bool = True, share: int = SHARE) -> Outcome:
+        """The reaction to a partner's change, as the reactor runs it once."""
+        return await self.run(
+            lambda uow: follow_eligibility(uow, partner, fresh, share=share), REACTOR
+        )
 
     # --- what a test starts from ---
 
@@ -198,7 +173,13 @@ class World:
         return grant
 
     async def draft(
-        self, grant: Grant, partner: UUID, amount: Money | None = None, *, tranches: int = 2
+        self,
+        grant: Grant,
+        partner: UUID,
+        amount: Money | None = None,
+        *,
+        tranches: int = 2,
+        starts_on: date = TODAY,
     ) -> Agreement:
         """A draft with equal tranches."""
         new = NewAgreement(
@@ -209,7 +190,7 @@ class World:
             schedule=Weighted.equal(tranches),
             selection=Selection.DIRECT,
             justification=Justification.TIME_CRITICAL_RESPONSE,
-            starts_on=TODAY,
+            starts_on=starts_on,
             ends_on=TODAY + timedelta(days=120),
         )
         return await self.run(lambda uow: agreements.draft_agreement(uow, new))
@@ -239,6 +220,10 @@ class World:
         amount = agreement.tranches[tranche - 1].amount
         new = NewPayment(agreement.id, tranche, amount)
         return await self.run(lambda uow: payments.submit_payment(uow, new))
+
+    async def drafted(self, agreement: Agreement | None = None, tranche: int = 1) -> Payment:
+        """A payment in draft: submitted once, and revised."""
+        return await self.revise(await self.submitted(agreement, tranche))
 
     async def approved(self, agreement: Agreement | None = None, tranche: int = 1) -> Payment:
         """A payment with every approval that it takes."""
@@ -297,9 +282,42 @@ class World:
             lambda uow: payments.confirm_evidence(uow, payment.id, row["id"]), actor
         )
 
+    async def dismissed(self, payment: Payment, outcome: str, actor: Actor = BORIS) -> Payment:
+        """A second person's word that the evidence of `outcome` which waits is wrong."""
+        (row,) = await self.fetch(
+            "SELECT id FROM payment_evidence"
+            " WHERE payment_id = $1 AND outcome = $2 AND standing = 'waiting'",
+            payment.id,
+            outcome,
+        )
+        return await self.run(
+            lambda uow: payments.dismiss_evidence(uow, payment.id, row["id"], "not ours"), actor
+        )
+
     async def settled(self, agreement: Agreement | None = None, tranche: int = 1) -> Payment:
         """A payment that the bank paid."""
         return await self.evidence(await self.sent(agreement, tranche), "settled")
+
+    async def revise(self, payment: Payment, actor: Actor = SUBMITTER) -> Payment:
+        """A new revision, back in draft."""
+        return await self.run(lambda uow: payments.revise_payment(uow, payment.id, None), actor)
+
+    async def reject(self, payment: Payment, actor: Actor = CHEN) -> Payment:
+        """An approver sends it back."""
+        return await self.run(
+            lambda uow: payments.reject_payment(uow, payment.id, payment.payload_hash, "not yet"),
+            actor,
+        )
+
+    async def resubmit(self, payment: Payment) -> Payment:
+        """Hand a draft to the approvers again."""
+        return await self.run(lambda uow: payments.resubmit_payment(uow, payment.id))
+
+    async def withdraw(self, payment: Payment, actor: Actor = SUBMITTER) -> Payment:
+        """Give a draft up."""
+        return await self.run(
+            lambda uow: payments.withdraw_payment(uow, payment.id, "not needed"), actor
+        )
 
     async def hold(self, payment: Payment, actor: Actor = BORIS) -> Payment:
         """A person's hold."""
@@ -325,20 +343,6 @@ class World:
             for purse, balance in found.items()
             if balance and purse is not Purse.RECEIVED
         }
-
-    async def changes(self, stream: UUID) -> list[str]:
-        """What happened to an aggregate, by the names of its events, in order."""
-        rows = await self.fetch(
-            "SELECT type FROM journal WHERE stream = $1 ORDER BY epoch, version", stream
-        )
-        return [row["type"].split(".")[-2] for row in rows]
-
-    async def breaches(self) -> list[str]:
-        """What is broken of the invariants: nothing, at any time."""
-        found: list[str] = []
-        for invariant in INVARIANTS:
-            found += await self.read(invariant.check)
-        return found
 
 
 def in_country(actor: Actor, *countries: str) -> Actor:

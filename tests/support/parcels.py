@@ -14,8 +14,10 @@ from sqlalchemy import Column, MetaData, String, Table, Uuid, insert, select, te
 from sqlalchemy.exc import IntegrityError
 from starlette.responses import PlainTextResponse, Response
 
+from common.actor import EVERYWHERE
 from common.aggregate import Aggregate, Change
 from common.codes import Country
+from common.db.driver import borrowed
 from common.db.faults import constraint_of
 from common.errors import ConflictError, NotFoundError
 from common.http import Call, Key, Page, PageQuery, Reply, Routes
@@ -232,18 +234,18 @@ async def read_parcel(uow: UnitOfWork, parcel_id: UUID) -> Reply[ParcelView]:
     return Reply.ok(_view(row), sequence=row.sequence)
 
 
-@routes.query("/parcels", scope=READ)
+@routes.query("/parcels", scope=READ, of=PARCEL)
 async def list_parcels(
     uow: UnitOfWork, page: PageQuery, status: Status | None = None
 ) -> Reply[Page[ParcelView]]:
     """List parcels by name."""
-    statement = select(parcel_table).order_by(parcel_table.c.name).limit(page.fetch)
+    statement = page.cut(select(parcel_table), parcel_table.c.name, parcel_table.c.id)
+    if EVERYWHERE not in uow.actor.countries:
+        statement = statement.where(parcel_table.c.country.in_(sorted(uow.actor.countries)))
     if status is not None:
         statement = statement.where(parcel_table.c.status == status)
-    if page.after is not None:
-        statement = statement.where(parcel_table.c.name > page.after[0])
     rows = (await uow.db.execute(statement)).all()
-    return Reply.page(Page.of(rows, page, key=lambda row: (row.name,), view=_view))
+    return Reply.page(Page.of(rows, page, key=lambda row: (row.name, row.id), view=_view))
 
 
 @routes.plain("GET", "/parcels.txt", scope=READ, media_type="text/plain")
@@ -272,6 +274,21 @@ SERVICE = Service(
 )
 
 
+MANY = """
+WITH made AS (
+    INSERT INTO parcel (id, sequence, name, country, status, worth)
+    SELECT gen_random_uuid(), '0001-0000000001', $2 || '-' || to_char(n, 'FM0000'), 'BGD', 'packed',
+           n || '.50'
+    FROM generate_series(1, $1::integer) n
+    RETURNING *
+)
+INSERT INTO journal (id, stream_type, stream, epoch, version, type, occurred_at, actor,
+                     correlation_id, data)
+SELECT gen_random_uuid(), 'parcel', id, 1, 1, 'int.iom.post.parcel.packed.v1', now(), 'amina', 'x',
+       jsonb_build_object('parcel', to_jsonb(made) - 'id' - 'sequence', 'change', '{}'::jsonb)
+FROM made ORDER BY name
+"""
+
 # --- for the tests ------------------------------------------------------------------------------
 
 PACKING = {"name": "Blankets", "country": "BGD", "worth": "120.00"}
@@ -289,6 +306,12 @@ async def count(api: Api, table: str = "parcel") -> int:
     async with api.runtime.engine.connect() as db:
         found: int | None = await db.scalar(text(f"SELECT count(*) FROM {table}"))
         return found or 0
+
+
+async def many_packed(api: Api, number: int, prefix: str = "parcel") -> None:
+    """Pack as many at once, named `parcel-0001` and so on, as if each had been packed by itself."""
+    async with borrowed(api.runtime.engine) as driver:
+        await driver.execute(MANY, number, prefix)
 
 
 def _view(row: object) -> ParcelView:

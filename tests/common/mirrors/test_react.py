@@ -44,6 +44,21 @@ async def test_it_acts_as_the_system_and_names_the_event_behind_it(house: House)
     assert found["traceparent"] != trace
 
 
+async def test_what_has_more_to_do_stays_due_and_goes_on_at_once(house: House) -> None:
+    async def react(uow: UnitOfWork, id_: UUID, fresh: bool) -> Outcome:
+        await note(uow, id_, fresh)
+        return Outcome.DONE if len(await house.did()) == 2 else Outcome.MORE
+
+    await house.log.feed(event(A, 1))
+    reactor = house.reactor(react)
+    for _ in range(2):
+        assert await reactor.round()
+        assert await due(house.engine) == [A]
+    assert not await reactor.round()
+    assert len(await house.did()) == 3
+    assert await due(house.engine) == []
+
+
 # --- wait ---------------------------------------------------------------------------------------
 
 

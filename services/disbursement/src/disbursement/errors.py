@@ -26,7 +26,10 @@ DomainError
     ├── AlreadyActedError            one action per person and revision
     ├── AlreadyHeldError             this cause holds it already
     ├── NotHeldError                 nothing of this cause to lift
+    ├── StillHeldError               a draft that was held, and is not let go yet
     ├── AlreadyConfirmedError        confirmed before
+    ├── NotWaitingError              that evidence waits for nobody
+    ├── ContradictingEvidenceError   other evidence that waits names another outcome
     ├── AlreadySentError             too late to hold
     ├── UnknownTermError             no configured term covers that day
     ├── PastUncertainError           what has left may be more than this database knows
@@ -149,9 +152,24 @@ class NotHeldError(ConflictError):
     title = "There is no such hold"
 
 
+class StillHeldError(ConflictError):
+    code = "still_held"
+    title = "Something still holds it"
+
+
 class AlreadyConfirmedError(ConflictError):
     code = "already_confirmed"
     title = "It is confirmed already"
+
+
+class NotWaitingError(ConflictError):
+    code = "not_waiting"
+    title = "That evidence waits for nobody"
+
+
+class ContradictingEvidenceError(ConflictError):
+    code = "contradicting_evidence"
+    title = "The evidence contradicts itself"
 
 
 class AlreadySentError(ConflictError):

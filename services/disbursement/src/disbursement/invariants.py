@@ -61,11 +61,31 @@ FROM agreement a LEFT JOIN agreement_tranche t ON t.agreement_id = a.id
 GROUP BY a.id HAVING a.amount IS DISTINCT FROM sum(t.amount) LIMIT $1
 """
 
+# An agreement that is over has given back what it did not pay: what it still has counts.
 WITHIN_GRANT = """
-SELECT format('grant %s is %s, its signed agreements sum to %s', g.id, g.amount, sum(a.amount))
-FROM funding_grant g JOIN agreement a ON a.grant_id = g.id
-WHERE a.status IN ('signed', 'active', 'suspended', 'ended', 'closed')
-GROUP BY g.id HAVING sum(a.amount) > g.amount LIMIT $1
+SELECT format('grant %s is %s, its signed agreements take %s', g.id, g.amount, sum(taken.amount))
+FROM funding_grant g
+JOIN agreement a ON a.grant_id = g.id
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN a.status IN ('signed', 'active', 'suspended') THEN a.amount
+        ELSE (SELECT coalesce(sum(b.balance), 0) FROM ledger_balance b WHERE b.owner = a.id) END
+        AS amount) taken
+GROUP BY g.id HAVING sum(taken.amount) > g.amount LIMIT $1
+"""
+
+NOTHING_COMMITTED = """
+SELECT format('agreement %s is %s, yet %s of it is %s', a.id, a.status, b.balance, b.purse)
+FROM agreement a JOIN ledger_balance b ON b.owner = a.id
+WHERE a.status IN ('terminated', 'closed') AND b.purse <> 'paid' AND b.balance <> 0 LIMIT $1
+"""
+
+RECEIPTS = """
+SELECT format('grant %s: its receipts sum to %s, but %s came in', g.id, r.total, -b.balance)
+FROM funding_grant g
+JOIN ledger_balance b ON b.owner = g.id AND b.purse = 'received'
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total FROM grant_receipt
+                    WHERE grant_id = g.id) r
+WHERE r.total <> -b.balance LIMIT $1
 """
 
 APPROVED_BY_ENOUGH = """
@@ -75,15 +95,20 @@ FROM payment p
 JOIN payment_submission s ON s.payment_id = p.id AND s.revision = p.revision
 LEFT JOIN payment_approval a ON a.payment_id = p.id AND a.revision = p.revision
     AND a.action = 'approved' AND a.payload_hash = p.payload_hash
-WHERE coalesce(p.held_from, p.status) NOT IN ('draft', 'submitted')
+WHERE coalesce(p.held_from, p.status) NOT IN ('draft', 'submitted', 'withdrawn')
 GROUP BY p.id, s.approvals_required HAVING count(a.person) < s.approvals_required LIMIT $1
 """
 
+# A draft keeps the holds that it was held by: they will not let it be submitted.
 HELD_BY_SOMETHING = """
 SELECT format('payment %s is %s with %s open holds in effect', p.id, p.status, count(h.id))
 FROM payment p
     LEFT JOIN payment_hold h ON h.payment_id = p.id AND h.lifted_at IS NULL AND h.took_effect
-GROUP BY p.id HAVING (p.status = 'held') <> (count(h.id) > 0) LIMIT $1
+GROUP BY p.id HAVING CASE
+    WHEN p.status = 'held' THEN count(h.id) = 0
+    WHEN p.status IN ('draft', 'withdrawn') THEN false
+    ELSE count(h.id) > 0 END
+LIMIT $1
 """
 
 
@@ -101,6 +126,8 @@ INVARIANTS = (
     _no_row("every payment's money lies where its status says", STATUSES),
     _no_row("every agreement is the sum of its tranches", TRANCHES),
     _no_row("no grant is promised twice", WITHIN_GRANT),
+    _no_row("a terminated agreement has nothing committed", NOTHING_COMMITTED),
+    _no_row("what came in is the sum of its receipts", RECEIPTS),
     _no_row("nothing goes on without its approvals", APPROVED_BY_ENOUGH),
     _no_row("a payment is held exactly while something holds it", HELD_BY_SOMETHING),
 )

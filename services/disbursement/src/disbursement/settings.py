@@ -41,6 +41,24 @@ TERMS = (
         source="CERF guideline: Rapid Response is spent within six months of disbursement",
     ),
     TermSetting(
+        name=TermName.RAPID_RESPONSE_EARLY_START_WEEKS,
+        value=6,
+        since=date(2006, 3, 9),
+        source="CERF guideline: Rapid Response starts at most six weeks before disbursement",
+    ),
+    TermSetting(
+        name=TermName.UNDERFUNDED_FIRST_ROUND_MONTHS,
+        value=12,
+        since=date(2006, 3, 9),
+        source="CERF guideline: the year's first round is spent by 31 December",
+    ),
+    TermSetting(
+        name=TermName.UNDERFUNDED_SECOND_ROUND_MONTHS,
+        value=18,
+        since=date(2006, 3, 9),
+        source="CERF guideline: the year's second round is spent by 30 June of the next",
+    ),
+    TermSetting(
         name=TermName.SIMPLIFIED_AGREEMENT_MONTHS,
         value=12,
         since=date(2018, 1, 1),

@@ -17,6 +17,18 @@ class TermName(StrEnum):
     """What a number limits; the unit is the name's last word."""
 
     RAPID_RESPONSE_MONTHS = "rapid_response_months"
+    """From the fund's payment to us until all is spent."""
+
+    RAPID_RESPONSE_EARLY_START_WEEKS = "rapid_response_early_start_weeks"
+    """From the earliest day that the grant pays for to the fund's payment."""
+
+    UNDERFUNDED_FIRST_ROUND_MONTHS = "underfunded_first_round_months"
+    UNDERFUNDED_SECOND_ROUND_MONTHS = "underfunded_second_round_months"
+    """From the beginning of the round's year until all is spent."""
+
+    UNDERFUNDED_MONTHS = "underfunded_months"
+    """From the fund's payment to us, whatever the round; where it holds, it goes before those."""
+
     SIMPLIFIED_AGREEMENT_MONTHS = "simplified_agreement_months"
 
 
@@ -32,13 +44,19 @@ class Term:
 
 def term(terms: Iterable[Term], name: TermName, on: date) -> Term:
     """The term of `name` that held on that day. Raises UnknownTermError when none did."""
-    held = [each for each in terms if each.name is name and each.since <= on]
-    if not held:
+    held = term_if_any(terms, name, on)
+    if held is None:
         raise UnknownTermError(
             f"No {name.value.replace('_', ' ')} is configured for {on.isoformat()}.",
             term=name.value,
         )
-    return max(held, key=lambda each: each.since)
+    return held
+
+
+def term_if_any(terms: Iterable[Term], name: TermName, on: date) -> Term | None:
+    """The term of `name` that held on that day, or None where none did."""
+    held = [each for each in terms if each.name is name and each.since <= on]
+    return max(held, key=lambda each: each.since, default=None)
 
 
 def months_after(day: date, months: int) -> date:

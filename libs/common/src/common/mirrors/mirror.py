@@ -63,10 +63,14 @@ class Mirror:
 
 
 class Outcome(StrEnum):
-    """DONE: the row's consequences stand. WAIT: loosening needs a fresher mirror; ask again."""
+    """DONE: the row's consequences stand. WAIT: loosening needs a fresher mirror; ask again.
+
+    MORE: as much as one transaction should do is done; run again for the rest.
+    """
 
     DONE = "done"
     WAIT = "wait"
+    MORE = "more"
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,10 @@ UPDATE reaction_due SET waiting = true, attempts = 0, error = NULL,
     not_before = now() + make_interval(secs => $4)
 WHERE reaction = $1 AND id = $2 AND generation = $3
 """
+_MORE = """
+UPDATE reaction_due SET waiting = false, attempts = 0, error = NULL, not_before = now()
+WHERE reaction = $1 AND id = $2 AND generation = $3
+"""
 _FAILED = """
 UPDATE reaction_due SET waiting = false, attempts = attempts + 1, error = $4,
     not_before = now() + make_interval(secs => least($6, $5 * 2 ^ least(attempts, 20)))
@@ -73,10 +77,11 @@ WHERE reaction = $1 AND id = $2 AND generation = $3
 
 
 class Ran(StrEnum):
-    """What became of a due row. TAKEN: somebody else has it, or had."""
+    """What became of a due row. MORE: it stays due at once. TAKEN: somebody else has it, or had."""
 
     DONE = "done"
     WAIT = "wait"
+    MORE = "more"
     REFUSED = "refused"
     FAILED = "failed"
     TAKEN = "taken"
@@ -182,6 +187,8 @@ class Reactor:
                 ran.append(await self._react(_Run(self._reactions[row["reaction"]], row["id"])))
             finally:
                 traces.current.reset(token)
+        if Ran.MORE in ran:
+            return True
         return len(page) == PAGE and any(each is not Ran.TAKEN for each in ran)
 
     async def _look(self, driver: Any) -> None:
@@ -246,6 +253,9 @@ class Reactor:
         if outcome is Outcome.DONE:
             await driver.execute(_DONE, *key)
             return Ran.DONE
+        if outcome is Outcome.MORE:
+            await driver.execute(_MORE, *key)
+            return Ran.MORE
         await driver.execute(_WAIT, *key, POLL_SECONDS if fresh else 0.0)
         return Ran.WAIT
 

@@ -218,22 +218,30 @@ async def draft_agreement(uow: UnitOfWork, body: AgreementDraft) -> Reply[Agreem
 
 
 @routes.command(
-    "POST", "/agreements/{agreement_id}/submit", scope=WRITE, match=True, refuses=_MOVES
+    "POST",
+    "/agreements/{agreement_id}/submit",
+    scope=WRITE,
+    match=True,
+    refuses=(IllegalMoveError, *_PARTNER),
 )
 async def submit_agreement_for_review(
     uow: UnitOfWork, agreement_id: UUID, expected: Sequence
 ) -> Reply[AgreementView]:
-    """Hand a draft to the reviewers."""
+    """Hand a draft to the reviewers; the partner must be eligible now."""
     return _reply(await commands.submit_agreement_for_review(uow, agreement_id, expected=expected))
 
 
 @routes.command(
-    "POST", "/agreements/{agreement_id}/pass-review", scope=WRITE, match=True, refuses=_MOVES
+    "POST",
+    "/agreements/{agreement_id}/pass-review",
+    scope=WRITE,
+    match=True,
+    refuses=(IllegalMoveError, *_PARTNER),
 )
 async def pass_agreement_review(
     uow: UnitOfWork, agreement_id: UUID, expected: Sequence
 ) -> Reply[AgreementView]:
-    """Let a reviewed agreement be signed."""
+    """Let a reviewed agreement be signed; the partner must be eligible now."""
     return _reply(await commands.pass_agreement_review(uow, agreement_id, expected=expected))
 
 
@@ -255,7 +263,7 @@ async def return_agreement_to_draft(
     scope=SIGN,
     key=Key.REQUIRED,
     match=True,
-    refuses=(IllegalMoveError, DatesError, NotCoveredError, *_PARTNER),
+    refuses=(IllegalMoveError, DatesError, UnknownTermError, NotCoveredError, *_PARTNER),
 )
 async def sign_agreement(
     uow: UnitOfWork, agreement_id: UUID, body: Signature, expected: Sequence

@@ -18,6 +18,7 @@ from disbursement.errors import (
     ScheduleError,
     SelectionError,
 )
+from disbursement.grants.rules import SpendingTime
 from disbursement.terms import Term, TermName, months_after, term
 
 MAX_TRANCHES = 24
@@ -79,6 +80,9 @@ TRANSITIONS: Mapping[AgreementStatus, frozenset[AgreementStatus]] = MappingProxy
         _S.CANCELLED: frozenset(),
     }
 )
+
+OVER = frozenset({_S.ENDED, _S.CLOSED, _S.TERMINATED})
+"""Signed once, and nothing is paid under it any more: what comes back goes on to the grant."""
 
 
 @dataclass(frozen=True)
@@ -212,16 +216,18 @@ def must_run_within(
     type_: AgreementType,
     starts_on: date,
     ends_on: date,
-    grant_ends_on: date | None,
+    grant: SpendingTime,
     terms: Iterable[Term],
 ) -> None:
-    """Raises DatesError when it ends before it starts, outlasts its grant, or is too long for its
-    type.
+    """Raises DatesError when it ends before it starts, begins before its grant may be spent,
+    outlasts it, or is too long for its type.
     """
     if ends_on < starts_on:
         raise _dates("/ends_on", "an agreement cannot end before it starts")
-    if grant_ends_on is not None and ends_on > grant_ends_on:
-        raise _dates("/ends_on", f"the grant must be spent by {grant_ends_on.isoformat()}")
+    if grant.since is not None and starts_on < grant.since:
+        raise _dates("/starts_on", f"the grant pays for nothing before {grant.since.isoformat()}")
+    if grant.until is not None and ends_on > grant.until:
+        raise _dates("/ends_on", f"the grant must be spent by {grant.until.isoformat()}")
     if type_ is AgreementType.SIMPLIFIED:
         limit = term(terms, TermName.SIMPLIFIED_AGREEMENT_MONTHS, starts_on)
         if ends_on > months_after(starts_on, limit.value):

@@ -1,7 +1,7 @@
 """Grants over HTTP, with their balances and ledger."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -23,7 +23,7 @@ from disbursement.errors import (
     UnknownTermError,
 )
 from disbursement.grants import commands, queries
-from disbursement.grants.codes import Window
+from disbursement.grants.codes import Emergency, Window
 from disbursement.grants.commands import NewGrant
 from disbursement.grants.events import GrantState
 from disbursement.grants.rules import Funder, FunderRole, Grant, Source
@@ -67,14 +67,15 @@ class GrantRegistration(InputModel):
 
     source: Source
     cerf_window: Window | None = Field(None, description="read from the code when it is left out")
+    cerf_round: Literal[1, 2] | None = Field(
+        None, description="of the year, for underfunded emergencies: the deadline follows from it"
+    )
     code_text: Annotated[str, Line(200)] | None = Field(
         None, description="the funder's code as received, whatever stands around it"
     )
     title: Annotated[str, Line(200)]
     country: Country
-    emergency: Annotated[str, Line(64)] | None = Field(
-        None, description="GLIDE number or other code"
-    )
+    emergency: Emergency | None = Field(None, description="GLIDE number or other code")
     amount: PositiveAmount
     currency: Currency
     funders: list[FunderInput] = Field(
@@ -89,6 +90,7 @@ class GrantRegistration(InputModel):
         return NewGrant(
             source=self.source,
             cerf_window=self.cerf_window,
+            cerf_round=self.cerf_round,
             code_text=self.code_text,
             title=self.title,
             country=self.country,
@@ -120,19 +122,32 @@ _VIEW = _NEW | {
     "id": EXAMPLE_ID,
     "project_code": "20-RR-IOM-027",
     "application_code": None,
+    "cerf_round": None,
+    "funder_roles": ["donor", "fund"],
     "funders": [{"role": "donor", "name": "Donors to CERF"}, {"role": "fund", "name": "CERF"}],
     "ends_on": "2020-12-19",
     "ends_source": "CERF guideline",
 }
 
 
+class FunderView(PublicModel):
+    """One organisation above us in the chain."""
+
+    role: FunderRole
+    name: str
+
+
 class GrantView(GrantState):
-    """A grant, with what is not published: its title, its raw code, and whose rule set its end."""
+    """A grant, with what is not published: its title, its raw code, the emergency, the funders'
+    names, and whose rule set its end.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_VIEW]})
 
     title: str
     code_text: str | None
+    emergency: str | None
+    funders: list[FunderView]
     ends_source: str | None
 
     @classmethod
@@ -142,6 +157,8 @@ class GrantView(GrantState):
             **dict(GrantState.of(grant)),
             title=grant.title,
             code_text=grant.code_text,
+            emergency=grant.emergency,
+            funders=[FunderView(role=each.role, name=each.name) for each in grant.funders],
             ends_source=grant.ends_source,
         )
 
@@ -291,7 +308,8 @@ async def list_grants(
 ) -> Reply[Page[GrantView]]:
     """List grants, oldest first.
 
-    `code` finds a project or application code; several grants may share one.
+    `code` finds a project or application code, in either case and whatever stands around it;
+    several grants may share one.
     """
     rows = await queries.grants(
         uow,

@@ -1,4 +1,4 @@
-"""CERF's codes, found in whatever text they arrive in.
+"""CERF's codes, found in whatever text they arrive in, and what an emergency's code looks like.
 
 Real ones come wrapped in other words, in either case, or not at all, and one project code spans
 several flows: they help people find a grant and are never a key. Two families exist: project codes
@@ -9,6 +9,14 @@ newer `CERF-GTM-26-RR-1521`).
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+Emergency = Annotated[
+    str, Field(max_length=40, pattern=r"^[A-Z0-9]+(-[A-Z0-9]+)*$", examples=["EP-2020-000012-BGD"])
+]
+"""A GLIDE number or another code: capitals, digits and hyphens, so that it is no text."""
 
 
 class Window(StrEnum):

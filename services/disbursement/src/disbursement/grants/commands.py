@@ -38,6 +38,7 @@ class NewGrant:
     approved_on: date | None = None
     disbursed_on: date | None = None
     agreed_end: date | None = None
+    cerf_round: int | None = None
 
 
 async def register_grant(uow: UnitOfWork, new: NewGrant) -> Grant:
@@ -50,14 +51,18 @@ async def register_grant(uow: UnitOfWork, new: NewGrant) -> Grant:
     policy: Policy = uow.policy
     codes = find_codes(new.code_text)
     window = rules.cerf_window(new.source, new.cerf_window, codes)
+    rules.must_have_rounds(window, new.cerf_round)
     rules.must_be_in_order(new.approved_on, new.disbursed_on, uow.now.date())
-    ends = rules.deadline(window, new.disbursed_on, new.agreed_end, policy.terms)
+    ends = rules.deadline(
+        window, new.disbursed_on, new.agreed_end, policy.terms, cerf_round=new.cerf_round
+    )
     sequence = uow.after(None)
     grant = Grant(
         id=uow.ids.new(),
         sequence=str(sequence),
         source=new.source,
         cerf_window=window,
+        cerf_round=new.cerf_round,
         code_text=new.code_text,
         project_code=codes.project_code,
         application_code=codes.application_code,
@@ -96,12 +101,15 @@ async def record_receipt(
     grant = await grant_for_update(uow, grant_id)
     must_be_in(amount.currency, grant.amount.currency, whose="grant")
     rules.must_not_be_ahead(received_on, uow.now.date(), pointer="/received_on")
+    rules.must_follow_the_fund(received_on, grant)
     balances = await balances_of_owner(uow, grant_id)
     received = Money(-balances[Purse.RECEIVED], grant.amount.currency)
     rules.must_fit(amount, received, grant.amount)
     sequence = uow.after(grant.sequence)
     disbursed_on = grant.disbursed_on or received_on
-    ends = rules.deadline(grant.cerf_window, disbursed_on, grant.ends_on, policy.terms)
+    ends = rules.deadline(
+        grant.cerf_window, disbursed_on, grant.ends_on, policy.terms, cerf_round=grant.cerf_round
+    )
     changed = replace(
         grant,
         sequence=str(sequence),
@@ -160,6 +168,7 @@ def _row(grant: Grant) -> dict[str, object]:
         "sequence": grant.sequence,
         "source": grant.source.value,
         "cerf_window": grant.cerf_window and grant.cerf_window.value,
+        "cerf_round": grant.cerf_round,
         "code_text": grant.code_text,
         "project_code": grant.project_code,
         "application_code": grant.application_code,

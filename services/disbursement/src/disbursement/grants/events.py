@@ -1,4 +1,7 @@
-"""What we publish of a grant. Balances are not part of it: a payment does not change its grant."""
+"""What we publish of a grant: codes and dates, no text that somebody wrote.
+
+Balances are not part of it: a payment does not change its grant.
+"""
 
 from datetime import date
 from uuid import UUID
@@ -11,44 +14,39 @@ from disbursement.grants.codes import Window
 from disbursement.grants.rules import FunderRole, Grant, Source
 
 
-class FunderState(PublicModel):
-    """One organisation above us in the chain."""
-
-    role: FunderRole
-    name: str
-
-
 class GrantState(PublicModel):
-    """The public state of a grant."""
+    """The public state of a grant. `funder_roles` lead from the first donor down to whoever paid
+    us.
+    """
 
     id: UUID
     source: Source
     cerf_window: Window | None
+    cerf_round: int | None
     project_code: str | None
     application_code: str | None
     country: Country
-    emergency: str | None
     amount: Amount
     currency: Currency
-    funders: list[FunderState]
+    funder_roles: list[FunderRole]
     approved_on: date | None
     disbursed_on: date | None
     ends_on: date | None
 
     @classmethod
     def of(cls, grant: Grant) -> "GrantState":
-        """The public part of `grant`: no title, no raw code text."""
+        """The public part of `grant`: no title, no raw code text, no names, no emergency."""
         return cls(
             id=grant.id,
             source=grant.source,
             cerf_window=grant.cerf_window,
+            cerf_round=grant.cerf_round,
             project_code=grant.project_code,
             application_code=grant.application_code,
             country=grant.country,
-            emergency=grant.emergency,
             amount=grant.amount.amount,
             currency=grant.amount.currency,
-            funders=[FunderState(role=each.role, name=each.name) for each in grant.funders],
+            funder_roles=[each.role for each in grant.funders],
             approved_on=grant.approved_on,
             disbursed_on=grant.disbursed_on,
             ends_on=grant.ends_on,

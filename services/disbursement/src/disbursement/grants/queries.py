@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
 from common.uow import UnitOfWork
+from disbursement.grants.codes import find_codes
 from disbursement.grants.commands import permitted
 from disbursement.grants.rules import Grant, Source
 from disbursement.grants.tables import funding_grant
@@ -29,7 +30,7 @@ async def grants(
 ) -> Sequence[Grant]:
     """Up to `limit` grants in the reader's reach, oldest first, after the one with that id.
 
-    `code`: a project or application code, which several grants may share.
+    `code`: a text with a project or application code, which several grants may share.
     """
     grant = funding_grant.c
     statement = within_reach(select(funding_grant), funding_grant, uow.actor)
@@ -41,5 +42,22 @@ async def grants(
     if source is not None:
         statement = statement.where(grant.source == source.value)
     if code is not None:
-        statement = statement.where((grant.project_code == code) | (grant.application_code == code))
+        statement = statement.where(_has_code(code))
     return [Grant.of(row) for row in await uow.db.execute(statement)]
+
+
+def _has_code(text: str) -> ColumnElement[bool]:
+    """A grant with a code that stands in `text`, or that is `text`."""
+    grant, found = funding_grant.c, find_codes(text)
+    if found.window is None:
+        return (grant.project_code == text.upper()) | (grant.application_code == text.upper())
+    return or_(
+        *(
+            column == code
+            for column, code in (
+                (grant.project_code, found.project_code),
+                (grant.application_code, found.application_code),
+            )
+            if code is not None
+        )
+    )

@@ -1,8 +1,8 @@
 """What a grant is: its source, chain of funders, deadline, and what may be received of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from common.errors import Place
 from common.money import Money
 from disbursement.errors import BeyondGrantError, ChainError, CodeMismatchError, DatesError
 from disbursement.grants.codes import CerfCodes, Window
-from disbursement.terms import Term, TermName, months_after, term
+from disbursement.terms import Term, TermName, months_after, term, term_if_any
 
 
 class Source(StrEnum):
@@ -47,6 +47,14 @@ class Deadline:
 
 
 @dataclass(frozen=True)
+class SpendingTime:
+    """The first and the last day that a grant pays for; None: open, or not known yet."""
+
+    since: date | None
+    until: date | None
+
+
+@dataclass(frozen=True)
 class Grant:
     """A grant as it stands. `funders` lead from the first donor down to whoever paid us."""
 
@@ -54,6 +62,7 @@ class Grant:
     sequence: str
     source: Source
     cerf_window: Window | None
+    cerf_round: int | None
     code_text: str | None
     project_code: str | None
     application_code: str | None
@@ -75,6 +84,7 @@ class Grant:
             sequence=row.sequence,
             source=Source(row.source),
             cerf_window=None if row.cerf_window is None else Window(row.cerf_window),
+            cerf_round=row.cerf_round,
             code_text=row.code_text,
             project_code=row.project_code,
             application_code=row.application_code,
@@ -151,23 +161,64 @@ def cerf_window(source: Source, given: Window | None, codes: CerfCodes) -> Windo
     return window
 
 
+def must_have_rounds(window: Window | None, cerf_round: int | None) -> None:
+    """Raises CodeMismatchError for a round where there are none: Underfunded Emergencies has two a
+    year.
+    """
+    if cerf_round is not None and window is not Window.UNDERFUNDED_EMERGENCIES:
+        raise CodeMismatchError(
+            "Only a grant for underfunded emergencies belongs to a round.",
+            places=[Place("/cerf_round", "leave it out", "code_mismatch")],
+        )
+
+
 def deadline(
     window: Window | None,
     disbursed_on: date | None,
     agreed: date | None,
-    terms: Iterable[Term],
+    terms: Sequence[Term],
+    *,
+    cerf_round: int | None = None,
 ) -> Deadline | None:
     """By when the money must be spent: as agreed in writing, else by the window's rule, else open.
 
-    Rapid Response counts months from the fund's payment to the agency; Underfunded Emergencies sets
-    each round's own date, which is given. Raises UnknownTermError when no rule is configured.
+    Rapid Response counts months from the fund's payment to the agency. Underfunded Emergencies does
+    so where such a term is configured, else from the beginning of the round's year; without a round
+    it stays open. Raises UnknownTermError when no rule is configured.
     """
     if agreed is not None:
         return Deadline(agreed, "letter of agreement")
-    if window is Window.RAPID_RESPONSE and disbursed_on is not None:
+    if window is None or disbursed_on is None:
+        return None
+    if window is Window.RAPID_RESPONSE:
         months = term(terms, TermName.RAPID_RESPONSE_MONTHS, disbursed_on)
         return Deadline(months_after(disbursed_on, months.value), months.source)
-    return None
+    later = term_if_any(terms, TermName.UNDERFUNDED_MONTHS, disbursed_on)
+    if later is not None:
+        return Deadline(months_after(disbursed_on, later.value), later.source)
+    if cerf_round is None:
+        return None
+    months = term(terms, _ROUNDS[cerf_round], disbursed_on)
+    new_year = disbursed_on.replace(month=1, day=1)
+    return Deadline(months_after(new_year, months.value) - timedelta(days=1), months.source)
+
+
+_ROUNDS = {
+    1: TermName.UNDERFUNDED_FIRST_ROUND_MONTHS,
+    2: TermName.UNDERFUNDED_SECOND_ROUND_MONTHS,
+}
+
+
+def spending_time(grant: Grant, terms: Sequence[Term]) -> SpendingTime:
+    """Which days the grant pays for. Rapid Response may be spent some weeks before it is paid out.
+
+    Raises UnknownTermError when it is not configured how many.
+    """
+    since = None
+    if grant.cerf_window is Window.RAPID_RESPONSE and grant.disbursed_on is not None:
+        weeks = term(terms, TermName.RAPID_RESPONSE_EARLY_START_WEEKS, grant.disbursed_on)
+        since = grant.disbursed_on - timedelta(weeks=weeks.value)
+    return SpendingTime(since, grant.ends_on)
 
 
 def must_be_in_order(approved_on: date | None, disbursed_on: date | None, today: date) -> None:
@@ -179,6 +230,16 @@ def must_be_in_order(approved_on: date | None, disbursed_on: date | None, today:
             "The fund cannot have paid before it approved the grant.",
             places=[Place("/disbursed_on", "not before approved_on", "dates")],
         )
+
+
+def must_follow_the_fund(received_on: date, grant: Grant) -> None:
+    """Raises DatesError for money that reached us before the fund granted it or paid it out."""
+    for day, deed in ((grant.approved_on, "granted"), (grant.disbursed_on, "first paid out")):
+        if day is not None and received_on < day:
+            raise DatesError(
+                f"The fund {deed} it on {day.isoformat()}; it cannot have arrived before.",
+                places=[Place("/received_on", f"not before {day.isoformat()}", "dates")],
+            )
 
 
 def must_not_be_ahead(day: date | None, today: date, *, pointer: str) -> None:

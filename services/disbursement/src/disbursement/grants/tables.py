@@ -1,6 +1,6 @@
 """Grants and what was received of them."""
 
-from sqlalchemy import Column, Date, DateTime, ForeignKey, Numeric, Table, Text, Uuid
+from sqlalchemy import Column, Date, DateTime, ForeignKey, Numeric, SmallInteger, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from common.sequence import sequence_column
@@ -13,6 +13,7 @@ funding_grant = Table(
     sequence_column(),
     Column("source", Text, nullable=False),
     Column("cerf_window", Text),
+    Column("cerf_round", SmallInteger),
     Column("code_text", Text),
     Column("project_code", Text),
     Column("application_code", Text),

@@ -9,11 +9,16 @@ from common.aggregate import Aggregate, Change
 from common.codes import Country
 from common.models import PublicModel
 from common.money import Amount, Currency
-from disbursement.payments.rules import HoldCause, Outcome, Payment, PaymentStatus
+from disbursement.payments.rules.evidence import Outcome
+from disbursement.payments.rules.holds import SHOWING_HOLDS, HoldCause
+from disbursement.payments.rules.lifecycle import PaymentStatus
+from disbursement.payments.rules.payment import Payment
 
 
 class PaymentState(PublicModel):
-    """The public state of a payment. `holds` is empty unless it is held."""
+    """The public state of a payment. `holds`: what stops it, or keeps a draft from being
+    submitted.
+    """
 
     id: UUID
     agreement_id: UUID
@@ -51,7 +56,7 @@ def public_facts(payment: Payment, holds: Iterable[HoldCause]) -> dict[str, Any]
         "amount": payment.amount.amount,
         "currency": payment.amount.currency,
         "status": payment.status,
-        "holds": sorted(holds) if payment.status is PaymentStatus.HELD else [],
+        "holds": sorted(holds) if payment.status in SHOWING_HOLDS else [],
         "revision": payment.revision,
         "approvals_required": payment.approvals_required,
         "approvals_given": payment.approvals_given,
@@ -92,6 +97,12 @@ class Revised(Change):
     happened = "revised"
 
 
+class Withdrawn(Change):
+    """Given up as a draft; its tranche is free again."""
+
+    happened = "withdrawn"
+
+
 class Held(Change):
     """Stopped, or one more cause to stop it."""
 
@@ -107,7 +118,7 @@ class HoldMissed(Change):
 
 
 class HoldLifted(Change):
-    """One cause is gone; another still holds it, or it was never stopped."""
+    """One cause is gone; it goes nowhere by that: another holds it, it is a draft, or had left."""
 
     happened = "hold_lifted"
     cause: HoldCause
@@ -136,6 +147,23 @@ class EvidenceRecorded(Change):
     """Evidence that awaits a second person."""
 
     happened = "evidence_recorded"
+    outcome: Outcome
+
+
+class LateEvidenceRecorded(Change):
+    """The bank said something when the outcome stood already: kept, and nothing moves.
+
+    Where `outcome` is not the state's, the two contradict each other.
+    """
+
+    happened = "late_evidence_recorded"
+    outcome: Outcome
+
+
+class EvidenceDismissed(Change):
+    """A second person found that evidence which waited is wrong."""
+
+    happened = "evidence_dismissed"
     outcome: Outcome
 
 
@@ -180,6 +208,7 @@ PAYMENT = Aggregate(
         Approved,
         Rejected,
         Revised,
+        Withdrawn,
         Held,
         HoldMissed,
         HoldLifted,
@@ -187,6 +216,8 @@ PAYMENT = Aggregate(
         Released,
         Sent,
         EvidenceRecorded,
+        LateEvidenceRecorded,
+        EvidenceDismissed,
         Settled,
         Failed,
         BecameUnknown,

@@ -10,7 +10,9 @@ from sqlalchemy import Row, select
 
 from common.errors import NotFoundError
 from common.uow import UnitOfWork
-from disbursement.payments.rules import HoldCause, Payment, PaymentStatus
+from disbursement.payments.rules.holds import SHOWING_HOLDS, HoldCause
+from disbursement.payments.rules.lifecycle import PaymentStatus
+from disbursement.payments.rules.payment import Payment
 from disbursement.payments.tables import (
     payment_evidence,
     payment_hold,
@@ -77,7 +79,7 @@ async def payments(
 
 async def with_holds(uow: UnitOfWork, payments_: Sequence[Payment]) -> list[Shown]:
     """Each payment with its open causes; those that came too late are not among them."""
-    held = [payment.id for payment in payments_ if payment.status is PaymentStatus.HELD]
+    held = [payment.id for payment in payments_ if payment.status in SHOWING_HOLDS]
     causes: dict[UUID, list[HoldCause]] = defaultdict(list)
     if held:
         hold = payment_hold.c

@@ -95,6 +95,9 @@ payment_evidence = Table(
     Column("occurred_on", Date, nullable=False),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
     Column("recorded_by", Text, nullable=False),
+    Column("standing", Text, nullable=False),
     Column("confirmed_at", DateTime(timezone=True)),
     Column("confirmed_by", Text),
+    Column("dismissed_at", DateTime(timezone=True)),
+    Column("dismissed_by", Text),
 )

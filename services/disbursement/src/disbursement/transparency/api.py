@@ -11,11 +11,11 @@ from common.codes import Country
 from common.http import Reply, Routes
 from common.models import PublicModel
 from common.money import Amount, Currency, Money
-from common.text import Line
 from common.uow import UnitOfWork
+from disbursement.grants.codes import Emergency
 from disbursement.grants.queries import grant_by_id
 from disbursement.transparency import queries
-from disbursement.transparency.queries import CurrencyShares, Way
+from disbursement.transparency.queries import MOST, CurrencyShares, Way
 from disbursement.transparency.rules import Locality, Shares, Summary, summary
 
 READ = "disbursement.transparency.read"
@@ -180,6 +180,7 @@ class DirectnessReport(PublicModel):
                             "working_days": 11,
                         }
                     ],
+                    "complete": True,
                     "calendar_days": {"count": 1, "median": "17.0", "mean": "17.0"},
                     "working_days": {"count": 1, "median": "11.0", "mean": "11.0"},
                 }
@@ -190,6 +191,10 @@ class DirectnessReport(PublicModel):
     grant_id: UUID
     disbursed_on: date | None
     ways: list[WayView]
+    complete: bool = Field(
+        description=f"false when the grant has more agreements than the {MOST} first, which are "
+        "shown and counted here"
+    )
     calendar_days: SummaryView | None
     working_days: SummaryView | None
 
@@ -198,7 +203,7 @@ class DirectnessReport(PublicModel):
 async def read_shares(
     uow: UnitOfWork,
     country: Country | None = None,
-    emergency: Annotated[str, Line(64)] | None = None,
+    emergency: Emergency | None = None,
     grant_id: UUID | None = None,
 ) -> Reply[SharesReport]:
     """Read who gets which share of the money given to partners.
@@ -218,13 +223,14 @@ async def read_grant_directness(uow: UnitOfWork, grant_id: UUID) -> Reply[Direct
     Days count from the fund's payment to us to the bank's date of the first settled instalment.
     """
     grant = await grant_by_id(uow, grant_id)
-    ways = await queries.ways_of_grant(uow, grant)
+    ways, complete = await queries.ways_of_grant(uow, grant)
     timed = [way.days for way in ways if way.days is not None]
     return Reply.ok(
         DirectnessReport(
             grant_id=grant.id,
             disbursed_on=grant.disbursed_on,
             ways=[WayView.of(way) for way in ways],
+            complete=complete,
             calendar_days=SummaryView.of(summary(days.calendar for days in timed)),
             working_days=SummaryView.of(summary(days.working for days in timed)),
         )

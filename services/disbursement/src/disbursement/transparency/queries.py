@@ -1,6 +1,6 @@
 """Reading across grants, agreements, payments and the partners' mirror, for the reports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,7 @@ from disbursement.grants.tables import funding_grant
 from disbursement.ledger.rules import AGREEMENT_PURSES, Purse
 from disbursement.ledger.tables import ledger_balance
 from disbursement.mirrors.partners import partner_mirror
-from disbursement.payments.rules import PaymentStatus
+from disbursement.payments.rules.lifecycle import PaymentStatus
 from disbursement.payments.tables import payment_table
 from disbursement.reach import within_reach
 from disbursement.transparency.rules import (
@@ -29,6 +29,9 @@ from disbursement.transparency.rules import (
     shares,
 )
 
+MOST = 1000
+"""Agreements of one grant that its report shows."""
+
 LOCAL_HERE = case(
     (
         (partner_mirror.c.local == Locality.YES.value)
@@ -38,6 +41,16 @@ LOCAL_HERE = case(
     else_=partner_mirror.c.local,
 )
 """A local actor is one in its own country; across a border nobody has agreed on an answer."""
+
+FIRST_SETTLED = (
+    select(func.min(payment_table.c.settled_on))
+    .where(
+        payment_table.c.agreement_id == agreement_table.c.id,
+        payment_table.c.status == PaymentStatus.SETTLED.value,
+    )
+    .scalar_subquery()
+)
+"""The day of an agreement's first instalment that is settled and was not returned."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +85,12 @@ async def shares_of_money(
 ) -> Sequence[CurrencyShares]:
     """Who gets which share, by currency, within the reader's reach.
 
-    What failed or ended is not in it.
+    What failed or ended is not in it. The database adds up: what comes back is one row for each
+    currency, kind and locality, however many agreements there are.
     """
     agreement, balance, partner = agreement_table.c, ledger_balance.c, partner_mirror.c
     statement = (
         select(
-            agreement.id,
             balance.currency,
             func.sum(balance.balance).label("committed"),
             func.sum(case((balance.purse == Purse.PAID.value, balance.balance), else_=0)).label(
@@ -91,8 +104,8 @@ async def shares_of_money(
         .join(funding_grant, funding_grant.c.id == agreement.grant_id)
         .outerjoin(partner_mirror, (partner.id == agreement.partner_id) & partner.readable)
         .where(balance.purse.in_([purse.value for purse in AGREEMENT_PURSES]))
-        .group_by(agreement.id, balance.currency, partner.kind, LOCAL_HERE)
-        .order_by(balance.currency, agreement.id)
+        .group_by(balance.currency, partner.kind, LOCAL_HERE)
+        .order_by(balance.currency)
     )
     statement = within_reach(statement, agreement_table, uow.actor)
     if country is not None:
@@ -114,50 +127,45 @@ async def shares_of_money(
     return result
 
 
-async def ways_of_grant(uow: UnitOfWork, grant: Grant) -> Sequence[Way]:
-    """Layers and time to the first settled instalment, for each agreement of `grant` that was
-    signed.
+async def ways_of_grant(
+    uow: UnitOfWork, grant: Grant, *, most: int = MOST
+) -> tuple[Sequence[Way], bool]:
+    """Layers and time to the first settled instalment, for the first `most` agreements of `grant`
+    that were signed, and whether that is all of them.
     """
     agreement, partner = agreement_table.c, partner_mirror.c
     statement = (
-        select(agreement.id, agreement.partner_id, partner.legal_name, LOCAL_HERE.label("local"))
+        select(
+            agreement.id,
+            agreement.partner_id,
+            partner.legal_name,
+            LOCAL_HERE.label("local"),
+            FIRST_SETTLED.label("first_settled_on"),
+        )
         .select_from(agreement_table)
         .outerjoin(partner_mirror, (partner.id == agreement.partner_id) & partner.readable)
         .where(agreement.grant_id == grant.id, agreement.signed_on.is_not(None))
         .order_by(agreement.id)
+        .limit(most + 1)
     )
-    first = await _first_settled(uow, grant.id)
     fund = layers_from(grant.funders, FunderRole.FUND)
     donor = layers_from(grant.funders, FunderRole.DONOR)
-    ways = []
-    for row in await uow.db.execute(statement):
-        settled = first.get(row.id)
-        ways.append(
-            Way(
-                agreement_id=row.id,
-                partner_id=row.partner_id,
-                legal_name=row.legal_name,
-                local=locality(row.local),
-                layers_from_fund=fund,
-                layers_from_donor=donor,
-                first_settled_on=settled,
-                days=_days(grant.disbursed_on, settled),
-            )
+    rows = (await uow.db.execute(statement)).all()
+    ways = [
+        Way(
+            agreement_id=row.id,
+            partner_id=row.partner_id,
+            legal_name=row.legal_name,
+            local=locality(row.local),
+            layers_from_fund=fund,
+            layers_from_donor=donor,
+            first_settled_on=row.first_settled_on,
+            days=_days(grant.disbursed_on, row.first_settled_on),
         )
-    return ways
+        for row in rows[:most]
+    ]
+    return ways, len(rows) <= most
 
 
 def _days(start: date | None, end: date | None) -> Days | None:
     return None if start is None or end is None else days_between(start, end)
-
-
-async def _first_settled(uow: UnitOfWork, grant_id: UUID) -> Mapping[UUID, date]:
-    """The day of each agreement's first instalment that is settled and was not returned."""
-    payment = payment_table.c
-    statement = (
-        select(payment.agreement_id, func.min(payment.settled_on).label("first"))
-        .where(payment.grant_id == grant_id, payment.status == PaymentStatus.SETTLED.value)
-        .group_by(payment.agreement_id)
-    )
-    rows = await uow.db.execute(statement)
-    return {row.agreement_id: row.first for row in rows}

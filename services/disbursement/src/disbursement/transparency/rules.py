@@ -46,7 +46,7 @@ def locality(seen: str | None) -> Locality:
 
 @dataclass(frozen=True)
 class Gift:
-    """What one agreement committed and paid, and to whom."""
+    """What one agreement, or all alike in this, committed and paid, and to whom."""
 
     committed: Decimal
     paid: Decimal

@@ -1,6 +1,6 @@
 """Grants, what was received of them, and sub-grant agreements with their tranches.
 
-FD005: the tranches do not make up the agreement's amount.
+FD005: the tranches do not make up the agreement's amount. FD012: tranches change after the draft.
 """
 
 from alembic import op
@@ -19,12 +19,13 @@ CREATE TABLE funding_grant (
     source           text          NOT NULL CHECK (source IN ('cerf', 'donor', 'pooled_fund')),
     cerf_window      text
         CHECK (cerf_window IN ('rapid_response', 'underfunded_emergencies')),
+    cerf_round       smallint      CHECK (cerf_round IN (1, 2)),
     code_text        text,
     project_code     text,
     application_code text,
     title            text          NOT NULL,
     country          text          NOT NULL,
-    emergency        text,
+    emergency        text          CHECK (emergency ~ '^[A-Z0-9]+(-[A-Z0-9]+)*$'),
     amount           numeric(19,4) NOT NULL CHECK (amount > 0),
     currency         text          NOT NULL,
     funders          jsonb         NOT NULL,
@@ -33,11 +34,14 @@ CREATE TABLE funding_grant (
     ends_on          date,
     ends_source      text,
     registered_at    timestamptz   NOT NULL,
-    CHECK ((source = 'cerf') = (cerf_window IS NOT NULL))
+    CHECK ((source = 'cerf') = (cerf_window IS NOT NULL)),
+    CHECK (cerf_round IS NULL OR cerf_window = 'underfunded_emergencies')
 );
 CREATE INDEX funding_grant_of_country ON funding_grant (country, id);
 CREATE INDEX funding_grant_of_project_code ON funding_grant (project_code)
     WHERE project_code IS NOT NULL;
+CREATE INDEX funding_grant_of_application_code ON funding_grant (application_code)
+    WHERE application_code IS NOT NULL;
 
 COMMENT ON COLUMN funding_grant.code_text IS 'as received; real codes are dirty, and never a key';
 COMMENT ON COLUMN funding_grant.disbursed_on
@@ -81,6 +85,7 @@ CREATE TABLE agreement (
 CREATE INDEX agreement_of_grant ON agreement (grant_id, id);
 CREATE INDEX agreement_of_partner ON agreement (partner_id, id);
 CREATE INDEX agreement_of_country ON agreement (country, id);
+CREATE INDEX agreement_of_status ON agreement (status, id);
 
 CREATE TABLE agreement_tranche (
     agreement_id uuid          NOT NULL REFERENCES agreement (id),
@@ -123,6 +128,20 @@ CREATE TRIGGER agreement_keeps_parties
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER agreement_tranche_keeps_rows BEFORE TRUNCATE ON agreement_tranche
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- What is reviewed, signed and paid is what was drafted.
+CREATE FUNCTION agreement_tranche_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM agreement a
+               WHERE a.id IN (OLD.agreement_id, NEW.agreement_id) AND a.status <> 'draft') THEN
+        RAISE EXCEPTION 'tranches change in a draft only: % is refused', TG_OP
+            USING ERRCODE = 'FD012';
+    END IF;
+    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER agreement_tranche_of_a_draft BEFORE INSERT OR UPDATE OR DELETE ON agreement_tranche
+    FOR EACH ROW EXECUTE FUNCTION agreement_tranche_guard();
 """
 
 

@@ -2,7 +2,8 @@
 
 Four eyes are kept here, not in code: FD006 an author or submitter who would approve, FD007 an
 approval of another payload, FD008 a payment that goes on without its approvals, FD009 an unknown
-payment closed, or money freed, without a second person, FD010 a held payment that goes on.
+payment closed, or money freed, without a second person, FD010 a payment that goes on while
+something holds it, FD013 a payment closed while evidence that waits says otherwise.
 """
 
 from alembic import op
@@ -26,9 +27,8 @@ CREATE TABLE payment (
     amount             numeric(19,4) NOT NULL CHECK (amount > 0),
     currency           text          NOT NULL,
     status             text          NOT NULL
-        CHECK (status IN ('draft', 'submitted', 'approved', 'released',
-                                         'sent', 'settled', 'failed', 'unknown', 'returned',
-                                             'held')),
+        CHECK (status IN ('draft', 'submitted', 'approved', 'released', 'sent', 'settled',
+                          'failed', 'unknown', 'returned', 'held', 'withdrawn')),
     held_from          text          CHECK (held_from IN ('submitted', 'approved', 'released')),
     revision           integer       NOT NULL CHECK (revision >= 1),
     payload_hash       text          NOT NULL CHECK (payload_hash ~ '^[0-9a-f]{64}$'),
@@ -45,16 +45,19 @@ CREATE TABLE payment (
     confirmed_on       date,
     CHECK ((status = 'held') = (held_from IS NOT NULL)),
     CHECK ((account_id IS NULL) = (account_version IS NULL)),
+    CHECK (returned_on >= settled_on),
     FOREIGN KEY (agreement_id, tranche) REFERENCES agreement_tranche (agreement_id, number)
 ) WITH (fillfactor = 70);
 
--- A tranche is paid once: another payment only after the first one failed or came back.
+-- A tranche is paid once: another payment only after the first one failed, came back or was given
+-- up.
 CREATE UNIQUE INDEX payment_one_per_tranche ON payment (agreement_id, tranche)
-    WHERE status NOT IN ('failed', 'returned');
+    WHERE status NOT IN ('failed', 'returned', 'withdrawn');
 CREATE INDEX payment_of_agreement ON payment (agreement_id, id);
 CREATE INDEX payment_of_grant ON payment (grant_id, id);
 CREATE INDEX payment_of_country ON payment (country, id);
 CREATE INDEX payment_of_partner ON payment (partner_id, id);
+CREATE INDEX payment_of_status ON payment (status, id);
 
 CREATE TRIGGER payment_keeps_parties
     BEFORE UPDATE OF agreement_id, tranche, grant_id, partner_id, country, amount,
@@ -138,7 +141,9 @@ CREATE TABLE payment_hold (
     placed_by   text        NOT NULL,
     lifted_at   timestamptz,
     lifted_by   text,
-    CHECK ((lifted_at IS NULL) = (lifted_by IS NULL))
+    CHECK ((lifted_at IS NULL) = (lifted_by IS NULL)),
+    CONSTRAINT payment_hold_ineligible_by_the_service CHECK (cause <> 'partner_ineligible' OR
+        placed_by = 'system:disbursement' AND coalesce(lifted_by, placed_by) = placed_by)
 );
 CREATE UNIQUE INDEX payment_hold_open ON payment_hold (payment_id, cause) WHERE lifted_at IS NULL;
 CREATE INDEX payment_hold_of_payment ON payment_hold (payment_id, id);
@@ -177,16 +182,26 @@ CREATE TABLE payment_evidence (
     occurred_on  date        NOT NULL,
     recorded_at  timestamptz NOT NULL,
     recorded_by  text        NOT NULL,
+    standing     text        NOT NULL
+        CHECK (standing IN ('waiting', 'effective', 'recorded', 'dismissed')),
     confirmed_at timestamptz,
     confirmed_by text,
+    dismissed_at timestamptz,
+    dismissed_by text,
     CHECK ((confirmed_at IS NULL) = (confirmed_by IS NULL)),
-    CONSTRAINT payment_evidence_second_person CHECK (confirmed_by <> recorded_by)
+    CHECK (confirmed_by IS NULL OR standing = 'effective'),
+    CHECK ((dismissed_at IS NULL) = (dismissed_by IS NULL)),
+    CHECK ((dismissed_by IS NULL) = (standing <> 'dismissed')),
+    CONSTRAINT payment_evidence_second_person CHECK (confirmed_by <> recorded_by),
+    CONSTRAINT payment_evidence_dismissed_by_another CHECK (dismissed_by <> recorded_by)
 );
+COMMENT ON COLUMN payment_evidence.standing IS 'waiting for a second person; effective; recorded: '
+    'the outcome stood already; dismissed';
 CREATE INDEX payment_evidence_of_payment ON payment_evidence (payment_id, id);
 CREATE TRIGGER payment_evidence_keeps_rows BEFORE DELETE OR TRUNCATE ON payment_evidence
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER payment_evidence_confirmed_once BEFORE UPDATE ON payment_evidence
-    FOR EACH ROW WHEN (OLD.confirmed_at IS NOT NULL OR
+CREATE TRIGGER payment_evidence_decided_once BEFORE UPDATE ON payment_evidence
+    FOR EACH ROW WHEN (OLD.standing <> 'waiting' OR
         (OLD.payment_id, OLD.outcome, OLD.kind, OLD.reference, OLD.reason_code, OLD.occurred_on,
          OLD.recorded_at, OLD.recorded_by) IS DISTINCT FROM
         (NEW.payment_id, NEW.outcome, NEW.kind, NEW.reference, NEW.reason_code, NEW.occurred_on,
@@ -212,6 +227,12 @@ BEGIN
             RAISE EXCEPTION 'what frees money takes evidence and a second person'
                 USING ERRCODE = 'FD009';
         END IF;
+        IF NEW.status IN ('settled', 'failed', 'returned') AND NEW.status <> OLD.status AND EXISTS (
+            SELECT 1 FROM payment_evidence e WHERE e.payment_id = NEW.id AND e.standing = 'waiting'
+                AND e.outcome NOT IN (NEW.status, 'unknown')) THEN
+            RAISE EXCEPTION 'evidence that waits says otherwise than %', NEW.status
+                USING ERRCODE = 'FD013';
+        END IF;
     END IF;
     RETURN NEW;
 END $$;
@@ -219,7 +240,8 @@ CREATE TRIGGER payment_starts_without_approvals BEFORE INSERT ON payment
     FOR EACH ROW WHEN (NEW.status <> 'submitted') EXECUTE FUNCTION payment_guard();
 CREATE TRIGGER payment_goes_on_with_approvals BEFORE UPDATE OF status, revision,
     payload_hash ON payment
-    FOR EACH ROW WHEN (NEW.status NOT IN ('draft', 'submitted', 'held') OR OLD.status = 'unknown')
+    FOR EACH ROW WHEN (NEW.status NOT IN ('draft', 'submitted', 'held', 'withdrawn')
+        OR OLD.status = 'unknown')
     EXECUTE FUNCTION payment_guard();
 
 CREATE FUNCTION payment_guard_hold() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -230,8 +252,10 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+-- Back to a draft it may: its holds stay open, and a draft moves nothing.
 CREATE TRIGGER payment_goes_on_without_holds BEFORE UPDATE OF status ON payment
-    FOR EACH ROW WHEN (OLD.status = 'held' AND NEW.status <> 'held')
+    FOR EACH ROW WHEN (OLD.status <> NEW.status
+        AND NEW.status IN ('submitted', 'approved', 'released', 'sent'))
     EXECUTE FUNCTION payment_guard_hold();
 """
 

@@ -21,6 +21,7 @@ from disbursement.errors import (
     PartnerUnknownError,
     PayloadChangedError,
     RevisionNeededError,
+    StillHeldError,
     TrancheMismatchError,
     TrancheTakenError,
 )
@@ -33,8 +34,9 @@ from disbursement.payments.api.views import (
     PaymentView,
     Rejection,
     Revision,
+    Withdrawal,
 )
-from disbursement.payments.rules import Payment
+from disbursement.payments.rules.payment import Payment
 
 SUBMIT = "disbursement.payments.submit"
 APPROVE = "disbursement.payments.approve"
@@ -91,12 +93,14 @@ async def submit_payment(uow: UnitOfWork, body: PaymentSubmission) -> Reply[Paym
 async def revise_payment(
     uow: UnitOfWork, payment_id: UUID, body: Revision, expected: Sequence
 ) -> Reply[PaymentView]:
-    """Write a new revision of a payment that is not released.
+    """Write a new revision of a payment that is not released, or is held.
 
-    It is a draft again, its money is free again, and every approval so far is void.
+    It is a draft again, its money is free again, and every approval so far is void. What holds it
+    stays in place: it is submitted again once that is lifted.
     """
     account = None if body.account is None else body.account.reference()
-    return _reply(await commands.revise_payment(uow, payment_id, account, expected=expected))
+    await commands.revise_payment(uow, payment_id, account, expected=expected)
+    return await _with_holds(uow, payment_id)
 
 
 @routes.command(
@@ -107,6 +111,7 @@ async def revise_payment(
     match=True,
     refuses=(
         IllegalMoveError,
+        StillHeldError,
         RevisionNeededError,
         AgreementNotActiveError,
         NotCoveredError,
@@ -118,6 +123,24 @@ async def resubmit_payment(
 ) -> Reply[PaymentView]:
     """Submit a revised payment again."""
     return _reply(await commands.resubmit_payment(uow, payment_id, expected=expected))
+
+
+@routes.command(
+    "POST",
+    "/payments/{payment_id}/withdraw",
+    scope=SUBMIT,
+    key=Key.REQUIRED,
+    match=True,
+    refuses=(IllegalMoveError,),
+)
+async def withdraw_payment(
+    uow: UnitOfWork, payment_id: UUID, body: Withdrawal, expected: Sequence
+) -> Reply[PaymentView]:
+    """Give up a draft for good; another payment may take its tranche.
+
+    What was submitted already is revised first, which makes it a draft.
+    """
+    return _reply(await commands.withdraw_payment(uow, payment_id, body.comment, expected=expected))
 
 
 @routes.command(
@@ -137,8 +160,12 @@ async def approve_payment(uow: UnitOfWork, payment_id: UUID, body: Approval) -> 
     "POST", "/payments/{payment_id}/reject", scope=APPROVE, key=Key.REQUIRED, refuses=_DECIDING
 )
 async def reject_payment(uow: UnitOfWork, payment_id: UUID, body: Rejection) -> Reply[PaymentView]:
-    """Send a submitted payment back to draft, with a comment for those who answer for it."""
-    return _reply(await commands.reject_payment(uow, payment_id, body.payload_hash, body.comment))
+    """Send a submitted or held payment back to draft, with a comment for those who answer for it.
+
+    What holds it stays in place.
+    """
+    await commands.reject_payment(uow, payment_id, body.payload_hash, body.comment)
+    return await _with_holds(uow, payment_id)
 
 
 @routes.command(
@@ -155,8 +182,7 @@ async def hold_payment(uow: UnitOfWork, payment_id: UUID, body: HoldInput) -> Re
     the bank.
     """
     await commands.hold_payment(uow, payment_id, body.reason, body.comment)
-    shown = await queries.payment_by_id(uow, payment_id)
-    return Reply.ok(PaymentView.shown(shown), sequence=shown.payment.sequence)
+    return await _with_holds(uow, payment_id)
 
 
 @routes.command(
@@ -169,10 +195,14 @@ async def hold_payment(uow: UnitOfWork, payment_id: UUID, body: HoldInput) -> Re
 async def lift_hold(uow: UnitOfWork, payment_id: UUID, body: LiftInput) -> Reply[PaymentView]:
     """Lift the hold that a person placed.
 
-    The payment goes on, at most from approved, when nothing else holds it. A hold for the partner's
-    ineligibility lifts only with its eligibility.
+    The payment goes on, at most from approved, when nothing else holds it; a draft stays one. A
+    hold for the partner's ineligibility lifts only with its eligibility.
     """
     await commands.lift_hold(uow, payment_id, body.comment)
+    return await _with_holds(uow, payment_id)
+
+
+async def _with_holds(uow: UnitOfWork, payment_id: UUID) -> Reply[PaymentView]:
     shown = await queries.payment_by_id(uow, payment_id)
     return Reply.ok(PaymentView.shown(shown), sequence=shown.payment.sequence)
 

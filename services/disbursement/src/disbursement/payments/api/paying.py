@@ -9,10 +9,12 @@ from common.uow import UnitOfWork
 from disbursement.errors import (
     AgreementNotActiveError,
     AlreadyConfirmedError,
+    ContradictingEvidenceError,
     DatesError,
     EvidenceError,
     FourEyesError,
     NotCoveredError,
+    NotWaitingError,
     PartnerIneligibleError,
     PartnerStateTooOldError,
     PartnerUnknownError,
@@ -21,8 +23,13 @@ from disbursement.errors import (
     TrancheTooEarlyError,
 )
 from disbursement.payments import commands
-from disbursement.payments.api.views import EvidenceInput, PaymentView, ReceiptConfirmation
-from disbursement.payments.rules import Payment
+from disbursement.payments.api.views import (
+    Dismissal,
+    EvidenceInput,
+    PaymentView,
+    ReceiptConfirmation,
+)
+from disbursement.payments.rules.payment import Payment
 
 RELEASE = "disbursement.payments.release"
 EVIDENCE = "disbursement.payments.evidence"
@@ -93,8 +100,9 @@ async def record_payment_evidence(
     """Record what became of a payment.
 
     `failed` takes the bank's own word and its reason code; a statement that lacks the booking
-    proves nothing. Evidence on an unknown payment waits for a second person, and its money stays in
-    transit.
+    proves nothing. Evidence that frees money, closes an unknown payment or contradicts evidence
+    that waits, waits for a second person itself, and the money stays where it is. What comes when
+    the outcome stands already is kept and moves nothing.
     """
     return _reply(await commands.record_evidence(uow, payment_id, body.evidence()))
 
@@ -104,13 +112,36 @@ async def record_payment_evidence(
     "/payments/{payment_id}/evidence/{evidence_id}/confirm",
     scope=EVIDENCE,
     key=Key.REQUIRED,
-    refuses=(IllegalMoveError, FourEyesError, AlreadyConfirmedError, EvidenceError),
+    refuses=(
+        IllegalMoveError,
+        FourEyesError,
+        AlreadyConfirmedError,
+        NotWaitingError,
+        ContradictingEvidenceError,
+    ),
 )
 async def confirm_payment_evidence(
     uow: UnitOfWork, payment_id: UUID, evidence_id: UUID
 ) -> Reply[PaymentView]:
-    """Close an unknown payment by evidence that another person recorded."""
+    """Let evidence that another person recorded take effect.
+
+    Refused while other evidence that waits names another outcome: one of them is dismissed first.
+    """
     return _reply(await commands.confirm_evidence(uow, payment_id, evidence_id))
+
+
+@routes.command(
+    "POST",
+    "/payments/{payment_id}/evidence/{evidence_id}/dismiss",
+    scope=EVIDENCE,
+    key=Key.REQUIRED,
+    refuses=(FourEyesError, AlreadyConfirmedError, NotWaitingError),
+)
+async def dismiss_payment_evidence(
+    uow: UnitOfWork, payment_id: UUID, evidence_id: UUID, body: Dismissal
+) -> Reply[PaymentView]:
+    """Say that evidence which another person recorded, and which waits, is wrong. It stays."""
+    return _reply(await commands.dismiss_evidence(uow, payment_id, evidence_id, body.comment))
 
 
 @routes.command(

@@ -18,7 +18,7 @@ from disbursement.payments.api.views import (
     InstructionView,
     PaymentView,
 )
-from disbursement.payments.rules import PaymentStatus
+from disbursement.payments.rules.lifecycle import PaymentStatus
 
 READ = "disbursement.payments.read"
 

@@ -18,14 +18,9 @@ from disbursement.payments.commands import NewPayment
 from disbursement.payments.commands.outcome import Evidence
 from disbursement.payments.events import PaymentState, public_facts
 from disbursement.payments.queries import Shown
-from disbursement.payments.rules import (
-    AccountReference,
-    EvidenceKind,
-    HoldCause,
-    HoldReason,
-    Outcome,
-    Payment,
-)
+from disbursement.payments.rules.evidence import EvidenceKind, Outcome, Standing
+from disbursement.payments.rules.holds import HoldCause, HoldReason
+from disbursement.payments.rules.payment import AccountReference, Payment
 
 PAYMENT_ID = "0197a1b2-0000-7000-8000-0000000000c1"
 HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -107,6 +102,14 @@ class Rejection(InputModel):
     comment: Annotated[str, Paragraph(2000)]
 
 
+class Withdrawal(InputModel):
+    """Why the payment is given up; never published."""
+
+    model_config = example(comment="The activity moved to another partner.")
+
+    comment: Annotated[str, Paragraph(2000)]
+
+
 class HoldInput(InputModel):
     """Why the payment is stopped; the comment is never published."""
 
@@ -143,6 +146,14 @@ class EvidenceInput(InputModel):
     def evidence(self) -> Evidence:
         """The command's input."""
         return Evidence(self.outcome, self.kind, self.occurred_on, self.reference, self.reason_code)
+
+
+class Dismissal(InputModel):
+    """Why that evidence is wrong; never published."""
+
+    model_config = example(comment="The bank says that this report was of another payment.")
+
+    comment: Annotated[str, Paragraph(2000)]
 
 
 class ReceiptConfirmation(InputModel):
@@ -281,7 +292,9 @@ class HoldsView(PublicModel):
 
 
 class EvidenceView(PublicModel):
-    """What was recorded of an outcome. `confirmed_by` is set where it took a second person."""
+    """What was recorded of an outcome, and what it does. `confirmed_by` or `dismissed_by` is set
+    where a second person decided on it.
+    """
 
     id: UUID
     outcome: Outcome
@@ -291,8 +304,11 @@ class EvidenceView(PublicModel):
     occurred_on: date
     recorded_at: datetime
     recorded_by: str
+    standing: Standing
     confirmed_at: datetime | None
     confirmed_by: str | None
+    dismissed_at: datetime | None
+    dismissed_by: str | None
 
 
 class EvidenceListView(PublicModel):
@@ -309,8 +325,11 @@ class EvidenceListView(PublicModel):
                 "occurred_on": "2020-07-06",
                 "recorded_at": "2020-07-06T12:00:00Z",
                 "recorded_by": "kofi",
+                "standing": "effective",
                 "confirmed_at": None,
                 "confirmed_by": None,
+                "dismissed_at": None,
+                "dismissed_by": None,
             }
         ]
     )

@@ -1,9 +1,11 @@
 """What can be done to a payment.
 
-submission  submit, revise, submit again decision    approve, reject holding     hold, lift a hold;
-both for one payment by a person and for a partner's payments by reaction release     release, send:
-everything is checked again, under lock outcome     evidence from the bank, its confirmation by a
-second person, the recipient's confirmation
+submission  submit, revise, submit again, withdraw
+decision    approve, reject
+holding     hold, lift a hold: one payment by a person, a partner's payments by reaction
+release     release, send: everything is checked again, under lock
+outcome     evidence from the bank, a second person's word on it, the recipient's confirmation
+past        whether this database knows everything that has left
 """
 
 from disbursement.payments.commands.decision import approve_payment, reject_payment
@@ -16,6 +18,7 @@ from disbursement.payments.commands.holding import (
 from disbursement.payments.commands.outcome import (
     confirm_evidence,
     confirm_receipt,
+    dismiss_evidence,
     record_evidence,
 )
 from disbursement.payments.commands.release import release_payment, send_payment
@@ -24,6 +27,7 @@ from disbursement.payments.commands.submission import (
     resubmit_payment,
     revise_payment,
     submit_payment,
+    withdraw_payment,
 )
 
 __all__ = [
@@ -31,6 +35,7 @@ __all__ = [
     "approve_payment",
     "confirm_evidence",
     "confirm_receipt",
+    "dismiss_evidence",
     "hold_payment",
     "hold_payments_of_partner",
     "lift_hold",
@@ -42,4 +47,5 @@ __all__ = [
     "revise_payment",
     "send_payment",
     "submit_payment",
+    "withdraw_payment",
 ]

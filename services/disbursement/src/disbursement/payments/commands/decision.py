@@ -7,10 +7,11 @@ from disbursement.approvals.commands import act
 from disbursement.approvals.rules import Action, must_be_the_same
 from disbursement.ledger.commands import post
 from disbursement.ledger.rules import MovementKind
-from disbursement.payments import rules
-from disbursement.payments.commands.store import change, payment_for_update
+from disbursement.payments.commands.store import change, open_causes, payment_for_update
 from disbursement.payments.events import ApprovalGiven, Approved, Rejected
-from disbursement.payments.rules import Payment
+from disbursement.payments.rules import lifecycle
+from disbursement.payments.rules.lifecycle import PaymentStatus
+from disbursement.payments.rules.payment import Payment
 
 
 async def approve_payment(uow: UnitOfWork, payment_id: UUID, payload_hash: str) -> Payment:
@@ -20,7 +21,7 @@ async def approve_payment(uow: UnitOfWork, payment_id: UUID, payload_hash: str) 
     FourEyesError, AlreadyActedError.
     """
     payment = await payment_for_update(uow, payment_id)
-    approved = rules.approve(payment.status)
+    approved = lifecycle.approve(payment.status)
     must_be_the_same(payload_hash, payment.payload_hash)
     await act(uow, payment_id, payment.revision, payload_hash, Action.APPROVED)
     given = payment.approvals_given + 1
@@ -36,20 +37,24 @@ async def reject_payment(
 ) -> Payment:
     """Send it back to draft with a comment (kept private); its money is free again.
 
+    What holds it stays open: the draft is not submitted again before it is let go.
+
     Raises NotFoundError, ForbiddenError, IllegalMoveError, PayloadChangedError, ApproverRoleError,
     FourEyesError, AlreadyActedError.
     """
     payment = await payment_for_update(uow, payment_id)
-    status = rules.reject(payment.status)
+    freed = lifecycle.reject(payment.status, payment.held_from)
     must_be_the_same(payload_hash, payment.payload_hash)
     await act(uow, payment_id, payment.revision, payload_hash, Action.REJECTED)
     changed = await change(
         uow,
         payment,
         Rejected(),
+        holds=(await open_causes(uow, [payment_id]))[payment_id],
         private={"comment": comment},
-        status=status,
+        status=PaymentStatus.DRAFT,
+        held_from=None,
         approvals_given=0,
     )
-    await post(uow, payment.moves(MovementKind.REJECTED))
+    await post(uow, payment.moves(freed))
     return changed

@@ -2,12 +2,11 @@
 
 A hold is a row, one per payment and cause, and lifts only what it caused. A payment that was
 released is taken back: its money leaves transit at once, and after the hold it must be released
-anew. What has been sent cannot be held: a person is told so, and a reaction records that its cause
-came too late.
+anew. One that was made a draft meanwhile stays one when its hold is lifted. What has been sent
+cannot be held: a person is told so, and a reaction records that its cause came too late.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -20,8 +19,8 @@ from disbursement.errors import AlreadyHeldError, NotHeldError
 from disbursement.ledger.commands import post
 from disbursement.ledger.rules import MovementKind
 from disbursement.locks import Lock
-from disbursement.payments import rules, statements
-from disbursement.payments.commands.store import change, payment_for_update
+from disbursement.payments import statements
+from disbursement.payments.commands.store import change, open_causes, payment_for_update
 from disbursement.payments.events import (
     PAYMENT,
     Held,
@@ -30,11 +29,16 @@ from disbursement.payments.events import (
     PaymentState,
     Resumed,
 )
-from disbursement.payments.rules import HoldCause, HoldReason, Payment, PaymentStatus
+from disbursement.payments.rules import holds
+from disbursement.payments.rules.holds import HoldCause, HoldReason
+from disbursement.payments.rules.lifecycle import PaymentStatus
+from disbursement.payments.rules.payment import Payment
 from disbursement.payments.tables import payment_hold
 
-BATCH = 500
-"""Payments held or resumed by one set of statements."""
+SHARE = 500
+"""Payments that one transaction holds or lets go, by one set of statements: a partner with more of
+them is done in turns, so that none takes too long.
+"""
 
 ONE_OPEN = "payment_hold_open"
 
@@ -49,9 +53,9 @@ async def hold_payment(
     """
     uow.actor.must_be_human("hold a payment")
     payment = await payment_for_update(uow, payment_id)
-    recalled = rules.hold(payment.status)
+    recalled = holds.hold(payment.status)
     await _place(uow, payment_id)
-    causes = await _open_causes(uow, [payment_id])
+    causes = await open_causes(uow, [payment_id])
     changed = await change(
         uow,
         payment,
@@ -69,7 +73,8 @@ async def hold_payment(
 
 
 async def lift_hold(uow: UnitOfWork, payment_id: UUID, comment: str | None = None) -> Payment:
-    """Lift the hold that a person placed. The payment goes on when nothing else holds it.
+    """Lift the hold that a person placed. The payment goes on when it stands held and nothing else
+    holds it; a draft stays a draft.
 
     Raises NotFoundError, ForbiddenError for a machine, NotHeldError when no person holds it.
     """
@@ -86,9 +91,9 @@ async def lift_hold(uow: UnitOfWork, payment_id: UUID, comment: str | None = Non
     )
     if lifted.rowcount == 0:
         raise NotHeldError("No person holds this payment.")
-    left = (await _open_causes(uow, [payment_id]))[payment_id]
+    left = (await open_causes(uow, [payment_id]))[payment_id]
     private = {"comment": comment} if comment else None
-    if left:
+    if left or payment.status is not PaymentStatus.HELD:
         happened: Change = HoldLifted(cause=HoldCause.PERSON)
         return await change(uow, payment, happened, holds=left, private=private)
     return await change(
@@ -96,37 +101,38 @@ async def lift_hold(uow: UnitOfWork, payment_id: UUID, comment: str | None = Non
         payment,
         Resumed(cause=HoldCause.PERSON),
         private=private,
-        status=rules.resumed(payment.held_from),
+        status=holds.resumed(payment.held_from),
         held_from=None,
     )
 
 
-async def hold_payments_of_partner(uow: UnitOfWork, partner_id: UUID) -> int:
-    """Hold whatever has not left of a partner that is not eligible, all in this transaction.
+async def hold_payments_of_partner(
+    uow: UnitOfWork, partner_id: UUID, *, share: int = SHARE
+) -> bool:
+    """Hold what has not left of a partner that is not eligible, at most `share` payments.
 
-    Level-triggered: what is held for this cause already is left alone. Returns how many it touched.
-    The caller has locked the partner.
+    Level-triggered: what is held for this cause already is left alone. Whether there may be more.
+    The caller has locked the partner. What is not held yet is not let out either: release and send
+    ask for its eligibility.
     """
-    touched = 0
-    recalled: list[Payment] = []
-    while batch := await _lock_batch(uow, statements.LOCK_TO_HOLD, partner_id):
-        recalled += [payment for payment in batch if payment.status is PaymentStatus.RELEASED]
+    batch = await _lock_batch(uow, statements.LOCK_TO_HOLD, partner_id, share)
+    if batch:
         await _hold_batch(uow, batch)
-        touched += len(batch)
+    recalled = [payment for payment in batch if payment.status is PaymentStatus.RELEASED]
     await post(uow, *(payment.moves(MovementKind.RECALLED) for payment in recalled))
-    return touched
+    return len(batch) == share
 
 
-async def lift_ineligibility(uow: UnitOfWork, partner_id: UUID) -> int:
-    """Lift the holds for ineligibility of a partner that is eligible again, and only those.
+async def lift_ineligibility(uow: UnitOfWork, partner_id: UUID, *, share: int = SHARE) -> bool:
+    """Lift the holds for ineligibility of a partner that is eligible again, and only those, of at
+    most `share` payments.
 
-    What nothing else holds goes on, at most from approved. Returns how many it touched.
+    What nothing else holds goes on, at most from approved. Whether there may be more.
     """
-    touched = 0
-    while batch := await _lock_batch(uow, statements.LOCK_TO_LIFT, partner_id):
+    batch = await _lock_batch(uow, statements.LOCK_TO_LIFT, partner_id, share)
+    if batch:
         await _lift_batch(uow, batch)
-        touched += len(batch)
-    return touched
+    return len(batch) == share
 
 
 @dataclass(frozen=True)
@@ -140,8 +146,8 @@ class _Step:
 
 async def _hold_batch(uow: UnitOfWork, batch: Sequence[Payment]) -> None:
     cause = HoldCause.PARTNER_INELIGIBLE
-    causes = await _open_causes(uow, [payment.id for payment in batch])
-    left = [payment.status in rules.LEFT for payment in batch]
+    causes = await open_causes(uow, [payment.id for payment in batch])
+    left = [payment.status in holds.LEFT for payment in batch]
     await uow.driver.execute(
         statements.PLACE_HOLDS,
         [uow.ids.new() for _ in batch],
@@ -170,13 +176,13 @@ async def _lift_batch(uow: UnitOfWork, batch: Sequence[Payment]) -> None:
     cause = HoldCause.PARTNER_INELIGIBLE
     ids = [payment.id for payment in batch]
     await uow.driver.execute(statements.LIFT_HOLDS, ids, cause.value, uow.now, uow.actor.subject)
-    causes = await _open_causes(uow, ids)
+    causes = await open_causes(uow, ids)
     steps = []
     for payment in batch:
         if payment.status is not PaymentStatus.HELD or causes[payment.id]:
             steps.append(_Step(payment, HoldLifted(cause=cause), causes[payment.id]))
             continue
-        status = rules.resumed(payment.held_from)
+        status = holds.resumed(payment.held_from)
         steps.append(_Step(replace(payment, status=status, held_from=None), Resumed(cause=cause)))
     await _save(uow, steps)
 
@@ -203,18 +209,12 @@ async def _save(uow: UnitOfWork, steps: Sequence[_Step]) -> None:
     )
 
 
-async def _lock_batch(uow: UnitOfWork, statement: str, partner_id: UUID) -> list[Payment]:
+async def _lock_batch(
+    uow: UnitOfWork, statement: str, partner_id: UUID, share: int
+) -> list[Payment]:
     uow.locks(Lock.PAYMENT)
     cause = HoldCause.PARTNER_INELIGIBLE.value
-    return [Payment.of(row) for row in await uow.driver.fetch(statement, partner_id, cause, BATCH)]
-
-
-async def _open_causes(uow: UnitOfWork, ids: Sequence[UUID]) -> Mapping[UUID, list[HoldCause]]:
-    """The open causes of locked payments, read after locking them so that they are the newest."""
-    causes: dict[UUID, list[HoldCause]] = defaultdict(list)
-    for row in await uow.driver.fetch(statements.OPEN_HOLDS, list(ids)):
-        causes[row["payment_id"]].append(HoldCause(row["cause"]))
-    return causes
+    return [Payment.of(row) for row in await uow.driver.fetch(statement, partner_id, cause, share)]
 
 
 async def _place(uow: UnitOfWork, payment_id: UUID) -> None:

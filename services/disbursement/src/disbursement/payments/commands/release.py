@@ -21,7 +21,6 @@ from disbursement.errors import FourEyesError, PartnerStateTooOldError
 from disbursement.ledger.commands import post
 from disbursement.ledger.rules import MovementKind
 from disbursement.mirrors.partners import PARTNERS, must_be_payable, partner_for_share
-from disbursement.payments import rules
 from disbursement.payments.commands.past import must_be_certain
 from disbursement.payments.commands.store import (
     agreement_status,
@@ -30,7 +29,8 @@ from disbursement.payments.commands.store import (
     payment_for_update,
 )
 from disbursement.payments.events import Released, Sent
-from disbursement.payments.rules import TRANSITIONS, Payment, PaymentStatus
+from disbursement.payments.rules.lifecycle import TRANSITIONS, PaymentStatus, must_be_next
+from disbursement.payments.rules.payment import Payment, hash_of, message_id, payload_of
 from disbursement.payments.tables import payment_instruction, payment_revision, payment_table
 from disbursement.policy import NextTranche, Policy
 
@@ -66,13 +66,12 @@ async def send_payment(
     Raises what `release_payment` raises. Once sent, the payment is never sent again.
     """
     payment = await _ready(uow, payment_id, PaymentStatus.SENT, expected)
-    message_id = rules.message_id(payment_id)
-    facts = json.loads(rules.payload_of(payment))
-    content = json.dumps({"message_id": message_id, **facts}, sort_keys=True, separators=(",", ":"))
+    facts = {"message_id": message_id(payment_id), **json.loads(payload_of(payment))}
+    content = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     await uow.db.execute(
         insert(payment_instruction).values(
             payment_id=payment_id,
-            message_id=message_id,
+            message_id=facts["message_id"],
             payload_hash=payment.payload_hash,
             content=content.encode("ascii"),
             handed_over_at=uow.now,
@@ -100,9 +99,9 @@ async def _ready(
     await must_be_certain(uow)
     must_be_payable(partner, uow.now.date())
     must_be_active(agreement)
-    must_be_the_same(rules.hash_of(rules.payload_of(payment)), payment.payload_hash)
+    must_be_the_same(hash_of(payload_of(payment)), payment.payload_hash)
     if policy.next_tranche is NextTranche.WHEN_EARLIER_SETTLED and payment.tranche > 1:
-        rules.must_be_next(payment.tranche, await _settled_tranches(uow, payment.agreement_id))
+        must_be_next(payment.tranche, await _settled_tranches(uow, payment.agreement_id))
     return payment
 
 

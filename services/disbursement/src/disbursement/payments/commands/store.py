@@ -1,6 +1,7 @@
 """Locking a payment, and saving what a command made of it."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -14,8 +15,10 @@ from common.uow import UnitOfWork
 from disbursement.agreements.rules import AgreementStatus
 from disbursement.agreements.tables import agreement_table
 from disbursement.locks import Lock
+from disbursement.payments import statements
 from disbursement.payments.events import PAYMENT, PaymentState
-from disbursement.payments.rules import HoldCause, Payment
+from disbursement.payments.rules.holds import HoldCause
+from disbursement.payments.rules.payment import Payment
 from disbursement.payments.tables import payment_table
 
 
@@ -75,6 +78,14 @@ async def agreement_status(uow: UnitOfWork, agreement_id: UUID) -> AgreementStat
     )
     assert row is not None, "a payment's agreement is never deleted"
     return AgreementStatus(row.status)
+
+
+async def open_causes(uow: UnitOfWork, ids: Collection[UUID]) -> Mapping[UUID, list[HoldCause]]:
+    """The open causes of locked payments, read after locking them so that they are the newest."""
+    causes: dict[UUID, list[HoldCause]] = defaultdict(list)
+    for row in await uow.driver.fetch(statements.OPEN_HOLDS, list(ids)):
+        causes[row["payment_id"]].append(HoldCause(row["cause"]))
+    return causes
 
 
 async def change(

@@ -1,4 +1,4 @@
-"""Submitting a payment of one tranche, revising it, and submitting it again."""
+"""Submitting a payment of one tranche, revising it, submitting it again, and giving it up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,15 +22,24 @@ from disbursement.ledger.commands import post
 from disbursement.ledger.rules import MovementKind
 from disbursement.locks import Lock
 from disbursement.mirrors.partners import Partner, must_be_payable, partner_for_share
-from disbursement.payments import rules, statements
+from disbursement.payments import statements
 from disbursement.payments.commands.store import (
     agreement_status,
     change,
+    open_causes,
     parties_of,
     payment_for_update,
 )
-from disbursement.payments.events import PAYMENT, PaymentState, Revised, Submitted
-from disbursement.payments.rules import AccountReference, Payment, PaymentStatus
+from disbursement.payments.events import PAYMENT, PaymentState, Revised, Submitted, Withdrawn
+from disbursement.payments.rules import holds, lifecycle
+from disbursement.payments.rules.lifecycle import PaymentStatus
+from disbursement.payments.rules.payment import (
+    AccountReference,
+    Payment,
+    hash_of,
+    payload,
+    payload_of,
+)
 from disbursement.payments.tables import payment_revision
 from disbursement.policy import Policy
 
@@ -66,7 +75,7 @@ async def submit_payment(uow: UnitOfWork, new: NewPayment) -> Payment:
     must_be_active(AgreementStatus(agreement["status"]))
     must_be_in(new.amount.currency, agreement["currency"], whose="agreement")
     tranche = Money(agreement["tranche_amount"], agreement["currency"])
-    rules.must_be_whole(new.amount, tranche, new.tranche)
+    lifecycle.must_be_whole(new.amount, tranche, new.tranche)
     must_be_payable(Partner.of(seen) if seen else None, uow.now.date())
 
     required = _requirement(uow, new.amount)
@@ -91,14 +100,14 @@ async def revise_payment(
     expected: Sequence | None = None,
 ) -> Payment:
     """Write a new revision, back in draft: every approval so far is void and the money is free
-    again.
+    again. What holds the payment stays open.
 
     Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError.
     """
     payment = await payment_for_update(uow, payment_id, expected)
-    freed = rules.reopen(payment.status)
+    freed = lifecycle.reopen(payment.status, payment.held_from)
     revised = replace(payment, account=account, revision=payment.revision + 1)
-    payload_hash = rules.hash_of(rules.payload_of(revised))
+    payload_hash = hash_of(payload_of(revised))
     await uow.db.execute(
         insert(payment_revision).values(
             payment_id=payment_id,
@@ -114,7 +123,9 @@ async def revise_payment(
         uow,
         payment,
         Revised(),
+        holds=(await open_causes(uow, [payment_id]))[payment_id],
         status=PaymentStatus.DRAFT,
+        held_from=None,
         account=account,
         revision=revised.revision,
         payload_hash=payload_hash,
@@ -130,14 +141,15 @@ async def resubmit_payment(
 ) -> Payment:
     """Hand a draft to the approvers again; how many it takes is taken from the policy anew.
 
-    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, RevisionNeededError,
-    PartnerStateError, AgreementNotActiveError, NotCoveredError.
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, StillHeldError,
+    RevisionNeededError, PartnerStateError, AgreementNotActiveError, NotCoveredError.
     """
     parties = await parties_of(uow, payment_id)
     partner = await partner_for_share(uow, parties.partner_id)
     agreement = await agreement_status(uow, parties.agreement_id)
     payment = await payment_for_update(uow, payment_id, expected)
-    status = rules.submit(payment.status)
+    status = lifecycle.submit(payment.status)
+    holds.must_be_free((await open_causes(uow, [payment_id]))[payment_id])
     must_be_active(agreement)
     must_be_payable(partner, uow.now.date())
     required = _requirement(uow, payment.amount)
@@ -155,6 +167,19 @@ async def resubmit_payment(
     return changed
 
 
+async def withdraw_payment(
+    uow: UnitOfWork, payment_id: UUID, comment: str, *, expected: Sequence | None = None
+) -> Payment:
+    """Give up a draft, with a comment (kept private): another payment may take its tranche.
+
+    Its money was free already. Raises NotFoundError, ForbiddenError, StaleVersionError,
+    IllegalMoveError.
+    """
+    payment = await payment_for_update(uow, payment_id, expected)
+    status = lifecycle.withdraw(payment.status)
+    return await change(uow, payment, Withdrawn(), private={"comment": comment}, status=status)
+
+
 def _requirement(uow: UnitOfWork, amount: Money) -> Requirement:
     policy: Policy = uow.policy
     return requirement(policy.bands, policy.band_currency, amount)
@@ -163,13 +188,15 @@ def _requirement(uow: UnitOfWork, amount: Money) -> Requirement:
 def _first_revision(
     uow: UnitOfWork, new: NewPayment, agreement: Mapping[str, Any], required: Requirement
 ) -> Payment:
-    payload = rules.payload(
-        partner_id=agreement["partner_id"],
-        agreement_id=new.agreement_id,
-        tranche=new.tranche,
-        amount=new.amount,
-        account=new.account,
-        revision=1,
+    payload_hash = hash_of(
+        payload(
+            partner_id=agreement["partner_id"],
+            agreement_id=new.agreement_id,
+            tranche=new.tranche,
+            amount=new.amount,
+            account=new.account,
+            revision=1,
+        )
     )
     return Payment(
         id=uow.ids.new(),
@@ -183,7 +210,7 @@ def _first_revision(
         status=PaymentStatus.SUBMITTED,
         held_from=None,
         revision=1,
-        payload_hash=rules.hash_of(payload),
+        payload_hash=payload_hash,
         account=new.account,
         approvals_required=required.required,
         approvals_given=0,
@@ -217,7 +244,7 @@ async def _insert(uow: UnitOfWork, payment: Payment, required: Requirement) -> N
             raise
         raise TrancheTakenError(
             f"Tranche {payment.tranche} has a payment already; another one is possible only after "
-            "that failed or was returned.",
+            "that failed, was returned or withdrawn.",
             tranche=payment.tranche,
         ) from error
 
