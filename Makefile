@@ -79,6 +79,11 @@ test: $(READY) $(BROKER)  ## Run every test, on a PostgreSQL and a Kafka of its 
 bench: $(READY) $(BROKER)  ## Measure it beside bare parts in the same run, about 8 minutes (ARGS="--only read,submit")
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
+.PHONY: soak
+MINUTES ?= 5
+soak: $(READY) $(BROKER)  ## Load, kills, pauses and cuts from a printed seed, then an audit (MINUTES=5 SEED=7)
+	@PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES) $(SEED:%=--seed %)
+
 .PHONY: check
 check: $(READY)  ## Format, lint, types, import rules, dependencies, contracts in date, sizes
 	$(BIN)/ruff format --check

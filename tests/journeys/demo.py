@@ -156,6 +156,7 @@ def main() -> int:
     """The exit code: 0 when the story went as it must and every invariant holds."""
     console = Console()
     folder = Path(tempfile.mkdtemp(prefix="frontline-demo-"))
+    folder.chmod(0o711)  # the database server may run as another user
     try:
         held = asyncio.run(play(console, folder))
     except (KeyboardInterrupt, asyncio.CancelledError):
