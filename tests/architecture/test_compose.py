@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SERVICES = ("registry", "disbursement", "coordination")
 PARTS = {"migrate": ["migrate"], "serve": ["serve"], "work": ["work"]}
+ROLES = {"migrate": "owner", "serve": "api", "work": "worker"}
 OF_SERVICES = [(service, part) for service in SERVICES for part in PARTS]
 
 
@@ -96,16 +97,17 @@ def test_compose_sets_everything_that_a_service_needs(
     assert made.host == "0.0.0.0"
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_each_service_has_a_database_and_a_user_of_its_own(
-    compose: dict[str, Any], root: Path, service: str
+@pytest.mark.parametrize("service, part", OF_SERVICES)
+def test_each_process_reaches_its_services_database_alone_and_as_its_own_role(
+    compose: dict[str, Any], root: Path, service: str, part: str
 ) -> None:
-    url = make_url(environment(compose, service, "serve")[f"{service.upper()}_DATABASE_URL"])
+    url = make_url(environment(compose, service, part)[f"{service.upper()}_DATABASE_URL"])
     assert (url.drivername, url.host, url.database) == ("postgresql+asyncpg", "postgres", service)
+    assert url.username == f"{service}_{ROLES[part]}"
     script = (root / "deploy/databases.sql").read_text(encoding="utf-8")
-    assert f"CREATE USER {url.username} PASSWORD '{url.password}';" in script
-    assert f"CREATE DATABASE {url.database} OWNER {url.username};" in script
-    assert f"REVOKE CONNECT ON DATABASE {url.database} FROM PUBLIC;" in script
+    assert f"CREATE ROLE {url.username} LOGIN PASSWORD '{url.password}';" in script
+    assert f"CREATE DATABASE {service} OWNER {service}_owner;" in script
+    assert f"REVOKE ALL ON DATABASE {service} FROM PUBLIC;" in script
 
 
 def test_every_dependency_is_there_and_a_one_shot_container_is_waited_for(

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from support.api import problem
-from support.coordination import Coordination, done, partner_record
+from support.coordination import Coordination, done, made, partner_record
+from support.lists import exported, read_list, sealed
 
 INTERNATIONAL = {
     "legal_name": "Water For Everyone",
@@ -149,6 +150,33 @@ async def test_memberships_are_found_by_what_they_are(house: Coordination) -> No
     ):
         assert (await read(house, f"/v1/memberships?{query}"))["items"] == found
     assert (await read(house, "/v1/memberships", countries=["SSD"]))["items"] == [member]
+
+
+@pytest.mark.parametrize("path", ["/v1/crises", "/v1/clusters", "/v1/memberships"])
+async def test_a_list_is_exported_whole_and_tells_what_changed(
+    house: Coordination, path: str
+) -> None:
+    crisis = {"name": "Floods", "onset_on": "2020-06-17", "countries": ["BGD"]}
+    for country in ("BGD", "MMR"):
+        made(await house.api.post("/v1/crises", json={**crisis, "countries": [country]}))
+        await house.member(await house.cluster(country=country), await house.partner())
+    await sealed(house.api)
+    everything = await read_list(house.api, path)
+    assert len(everything) == 2
+    assert await exported(house.api, path) == everything
+    assert await read_list(house.api, path, changed_since="0") == everything
+    here = house.api.token(countries=["MMR"])
+    assert await exported(house.api, path, here, changed_since="0") == everything[1:]
+
+
+async def test_a_membership_that_changed_is_listed_again(house: Coordination) -> None:
+    asked = await house.request(await house.cluster(), await house.partner())
+    since = await sealed(house.api)
+    assert await read_list(house.api, "/v1/memberships", changed_since=since) == []
+    done(await house.do(asked, "admit"))
+    await sealed(house.api)
+    (seen,) = await read_list(house.api, "/v1/memberships", changed_since=since)
+    assert (seen["id"], seen["status"]) == (asked["id"], "active")
 
 
 # --- the gaps -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from support.api import Api, problem
 from support.clerk import GRANT, Clerk, submission
 from support.disbursement import World
+from support.lists import CSV, exported, read_list, sealed
 
 
 async def test_a_tranche_goes_its_whole_way(clerk: Clerk, world: World) -> None:
@@ -72,6 +74,30 @@ async def test_what_stands_behind_a_payment_can_be_read(clerk: Clerk) -> None:
     instruction = (await clerk.api.get(f"{path}/instruction")).json()
     assert instruction["message_id"] == "FL" + payment["id"].replace("-", "")
     assert instruction["payload_hash"] == payment["payload_hash"]
+
+
+@pytest.mark.parametrize("path", ["/v1/grants", "/v1/agreements", "/v1/payments"])
+async def test_a_list_is_exported_whole_and_tells_what_changed(clerk: Clerk, path: str) -> None:
+    payment = await clerk.approved()
+    since = await sealed(clerk.api)
+    await clerk.grant(country="HTI")
+    await clerk.on(f"/v1/payments/{payment['id']}", "release", **clerk.person("tariq"))
+    await sealed(clerk.api)
+    everything = await read_list(clerk.api, path)
+    assert await exported(clerk.api, path) == everything
+    expected = {"/v1/grants": ["HTI"], "/v1/agreements": [], "/v1/payments": ["BGD"]}[path]
+    changed = await read_list(clerk.api, path, changed_since=since)
+    assert [each["country"] for each in changed] == expected
+    haiti = clerk.api.token(countries=["HTI"])
+    seen = await exported(clerk.api, path, haiti)
+    assert seen == [each for each in everything if each["country"] == "HTI"]
+
+
+async def test_amounts_are_exported_as_the_exact_text_that_they_are(clerk: Clerk) -> None:
+    await clerk.grant()
+    table = (await clerk.api.get("/v1/grants", headers=CSV)).text.splitlines()
+    row = dict(zip(*csv.reader(table), strict=True))
+    assert row["amount"] == "3000000.00"
 
 
 async def test_a_draft_is_given_up_once_however_often_that_is_asked(

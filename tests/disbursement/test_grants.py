@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from common.errors import ForbiddenError, NotFoundError
+from common.http import PageQuery
 from common.money import Money
 from disbursement.errors import BeyondGrantError, CurrencyMismatchError, DatesError
 from disbursement.grants import commands, queries
@@ -40,7 +41,7 @@ async def test_a_grant_keeps_its_raw_code_and_the_codes_found_in_it(world: World
 async def test_a_code_is_no_key(world: World) -> None:
     first, second = await _register(world), await _register(world)
     found = await world.read(
-        lambda uow: queries.grants(uow, after=None, limit=10, code="20-RR-IOM-027")
+        lambda uow: queries.grants(uow, PageQuery(limit=10), code="20-RR-IOM-027")
     )
     assert [grant.id for grant in found] == [first.id, second.id]
 
@@ -86,14 +87,14 @@ async def test_a_grant_is_found_by_its_code_however_it_is_written(world: World, 
     grant = await _register(world)
     await _register(world, code_text="20-RR-IOM-028")
     await _register(world, source=Source.DONOR, code_text=None)
-    found = await world.read(lambda uow: queries.grants(uow, after=None, limit=10, code=code))
+    found = await world.read(lambda uow: queries.grants(uow, PageQuery(limit=10), code=code))
     assert [each.id for each in found] == [grant.id]
 
 
 async def test_a_code_that_no_grant_has_finds_none(world: World) -> None:
     await _register(world, source=Source.DONOR, code_text=None)
     for code in ("no code at all", "23-RR-AFG-61441"):
-        find = partial(queries.grants, after=None, limit=9, code=code)
+        find = partial(queries.grants, page=PageQuery(limit=9), code=code)
         found = await world.read(find)
         assert found == []
 
@@ -137,7 +138,7 @@ async def test_a_grant_of_another_country_is_out_of_reach(world: World) -> None:
             lambda uow: queries.grant_by_id(uow, grant.id), actor=haitian
         )
     listed = await world.runtime.units.read(
-        lambda uow: queries.grants(uow, after=None, limit=10), actor=haitian
+        lambda uow: queries.grants(uow, PageQuery(limit=10)), actor=haitian
     )
     assert listed == []
 

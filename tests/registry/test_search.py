@@ -8,6 +8,7 @@ import pytest
 
 from registry.search.rules import Wanted, likeness, typed_words
 from support.api import problem
+from support.lists import CSV, exported, read_list, sealed
 from support.registry import REASON, SHAPLA, Registry, done
 
 NAMES = [
@@ -104,6 +105,50 @@ async def test_a_search_by_name_has_one_page(known: Registry) -> None:
     params = {"name": "river", "cursor": first["next"]}
     refusal = problem(await known.api.get("/v1/partners", params=params), 422, "invalid")
     assert refusal["errors"][0]["pointer"] == "query:cursor"
+
+
+@pytest.mark.parametrize(
+    "query, headers, pointer",
+    [
+        ({"changed_since": "0"}, {}, "query:changed_since"),
+        ({}, CSV, "header:accept"),
+    ],
+)
+async def test_a_search_by_name_is_neither_followed_nor_exported(
+    known: Registry, query: dict[str, str], headers: dict[str, str], pointer: str
+) -> None:
+    answer = await known.api.get("/v1/partners", params={"name": "river", **query}, headers=headers)
+    assert problem(answer, 422, "invalid")["errors"][0]["pointer"] == pointer
+
+
+async def test_partners_are_exported_as_they_are_listed(known: Registry) -> None:
+    assert await exported(known.api, "/v1/partners") == await read_list(known.api, "/v1/partners")
+    south_sudan = known.api.token(countries=["SSD"])
+    seen = await exported(known.api, "/v1/partners", south_sudan)
+    assert {each["country"] for each in seen} == {"SSD"}
+    own = known.api.token(partner=UUID(seen[0]["id"]))
+    assert await exported(known.api, "/v1/partners", own) == seen[:1]
+
+
+async def test_partners_that_changed_are_listed_in_the_order_of_their_changes(
+    known: Registry,
+) -> None:
+    since = await sealed(known.api)
+    lotus = await known.register(legal_name="Lotus", acronym=None)
+    first = (await known.api.get("/v1/partners", params={"limit": 1})).json()["items"][0]
+    done(
+        await known.do(
+            first, "", {**SHAPLA, "legal_name": "Zinnia", "country": "SSD"}, method="PUT"
+        )
+    )
+    await sealed(known.api)
+    changed = await read_list(known.api, "/v1/partners", changed_since=since)
+    assert [each["id"] for each in changed] == [lotus["id"], first["id"]]
+    assert [each["legal_name"] for each in changed] == ["Lotus", "Zinnia"]
+    south_sudan = known.api.token(countries=["SSD"])
+    seen = await read_list(known.api, "/v1/partners", south_sudan, changed_since=since)
+    assert [each["id"] for each in seen] == [first["id"]]
+    assert await read_list(known.api, "/v1/partners", changed_since=since, country="BGD") == [lotus]
 
 
 async def test_pages_hold_every_partner_once_in_the_order_of_names(known: Registry) -> None:

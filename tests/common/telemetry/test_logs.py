@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from common.telemetry import traces
-from common.telemetry.logs import configure_logs
+from common.telemetry.logs import MAX_COMPLAINTS, OncePerOutage, configure_logs
 
 TRACE = traces.Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
 
@@ -99,3 +99,38 @@ def test_a_struck_out_line_leaves_what_was_logged_as_it_was(lines: StringIO) -> 
     structlog.get_logger().info("seen", given=given)
     assert given == {"password": "s3cret", "harmless": [1, "two"]}
     assert printed(lines)["given"] == {"password": "***", "harmless": [1, "two"]}
+
+
+def complain(seconds: float, node: int = 0, logger: str = "aiokafka", text: str = "Lost") -> None:
+    """Log that a node was lost, as seen at that time."""
+    record = logging.LogRecord(logger, logging.ERROR, "", 0, f"{text} node %s", (node,), None)
+    record.created = seconds
+    logging.getLogger(logger).handle(record)
+
+
+def test_a_broker_outage_is_one_line_of_each_complaint_and_logger(lines: StringIO) -> None:
+    for tenth in range(3000):
+        complain(tenth / 10, node=tenth % 3)
+        complain(tenth / 10, logger="aiokafka.consumer")
+        complain(tenth / 10, text="Cannot find")
+    assert len(lines.getvalue().splitlines()) == 3
+
+
+def test_the_next_outage_is_told_again(lines: StringIO) -> None:
+    for seconds in (0.0, 59.0, 118.0, 178.0, 179.0):
+        complain(seconds)
+    assert len(lines.getvalue().splitlines()) == 2
+
+
+def test_other_libraries_may_repeat_themselves(lines: StringIO) -> None:
+    for _ in range(3):
+        complain(0.0, logger="uvicorn.error")
+    assert len(lines.getvalue().splitlines()) == 3
+
+
+def test_what_is_remembered_of_complaints_is_bounded() -> None:
+    outages = OncePerOutage("aiokafka")
+    for number in range(1000):
+        record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, f"no {number}", (), None)
+        assert outages.filter(record)
+    assert len(outages._last) == MAX_COMPLAINTS

@@ -1,6 +1,7 @@
 """What must always hold in one service: its chain, its parking place and its own invariants."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +13,27 @@ from common.runtime import Runtime
 from common.service import Invariant
 from common.uow import UnitOfWork
 
+# Page by page of streams; each looks only at the end of its stream.
+NEWEST = """
+WITH RECURSIVE page (stream, number) AS (
+    (SELECT stream, 1 FROM journal WHERE stream > $1 ORDER BY stream LIMIT 1)
+    UNION ALL
+    SELECT following.stream, number + 1 FROM page CROSS JOIN LATERAL (
+        SELECT stream FROM journal WHERE stream > page.stream ORDER BY stream LIMIT 1
+    ) AS following
+    WHERE number < $2
+)
+SELECT page.stream, latest.position, newest.position AS newest
+FROM page LEFT JOIN journal_latest AS latest USING (stream) LEFT JOIN LATERAL (
+    SELECT position FROM journal
+    WHERE journal.stream = page.stream AND position IS NOT NULL
+    ORDER BY epoch DESC, version DESC LIMIT 1
+) AS newest ON true
+ORDER BY page.stream
+"""
+
+PAGE = 2000
+MAX_BREACHES = 100
 SHOWN = 5
 """Breaches printed per invariant; their number is always told."""
 
@@ -55,12 +77,28 @@ async def _chain(runtime: Runtime) -> tuple[str, ...]:
 
 
 def _common(runtime: Runtime) -> tuple[Invariant, ...]:
+    latest = Invariant("lists know each stream's newest change", _latest_is_newest)
     if not runtime.service.mirrors:
-        return ()
+        return (latest,)
     return (
+        latest,
         Invariant("no event is parked", _nothing_parked),
         Invariant("no reaction is stuck", _nothing_stuck),
     )
+
+
+async def _latest_is_newest(uow: UnitOfWork) -> list[str]:
+    breaches: list[str] = []
+    after: UUID | None = UUID(int=0)
+    while after is not None and len(breaches) < MAX_BREACHES:
+        rows = await uow.driver.fetch(NEWEST, after, PAGE)
+        breaches += [
+            f"{row['stream']} is at {row['newest']}, not {row['position']}"
+            for row in rows
+            if row["newest"] != row["position"]
+        ]
+        after = rows[-1]["stream"] if rows else None
+    return breaches
 
 
 async def _nothing_parked(uow: UnitOfWork) -> list[str]:

@@ -94,14 +94,22 @@ def _add_processes(app: typer.Typer, service: Service) -> None:
 
     @app.command()
     def migrate() -> None:
-        """Bring the database to the schema of this code, and create or verify the topics."""
+        """Bring the database to the schema of this code, and create or verify the topics.
+
+        Roles that the server knows for this service get their rights.
+        """
         from common.db.migrate import upgrade
+        from common.db.roles import grant
         from common.kafka.topics import ensure_topics
 
         settings = read_settings(service)
-        asyncio.run(upgrade(settings.database_url.get_secret_value(), service.name))
+        url = settings.database_url.get_secret_value()
+        asyncio.run(upgrade(url, service.name))
+        granted = asyncio.run(grant(url, service))
         asyncio.run(ensure_topics(settings, service.aggregates))
         console.print(f"{service.name}: database and topics are in date")
+        if granted:
+            console.print(f"rights granted to {', '.join(granted)}")
 
 
 def _add_parking(app: typer.Typer, service: Service) -> None:

@@ -6,7 +6,7 @@ Everything that is passed in elsewhere (clock, ids, keys, policy) is made here a
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -50,33 +50,16 @@ async def open_runtime(
     Nothing connects yet: a database that is down is met at the first use, and by /readyz.
     Raises ValueError when a key is not one.
     """
-    clock = clock or SystemClock()
-    ids = ids or Uuid7Ids()
     url = settings.database_url.get_secret_value()
-    engine = create_engine(
-        url,
-        pool_size=settings.database_pool_size,
-        application_name=service.name,
-        pool_timeout=settings.database_pool_timeout_seconds,
-        lock_timeout=settings.lock_timeout_seconds,
-        statement_timeout=settings.statement_timeout_seconds,
-        idle_in_transaction_timeout=settings.idle_in_transaction_timeout_seconds,
-    )
-    wake = Wake(plain_dsn(url))
-    envelope = envelope_of(service, settings)
+    engine = _engine(service, settings, url, settings.database_pool_size)
+    clock, ids = clock or SystemClock(), ids or Uuid7Ids()
+    wake, envelope = Wake(plain_dsn(url)), envelope_of(service, settings)
     try:
         yield Runtime(
             service=service,
             settings=settings,
             engine=engine,
-            units=UnitsOfWork(
-                engine,
-                clock=clock,
-                ids=ids,
-                envelope=envelope,
-                policy=service.policy(settings),
-                on_recorded=lambda: wake.mark(RECORDED),
-            ),
+            units=_units(service, settings, engine, clock, ids, envelope, wake),
             envelope=envelope,
             clock=clock,
             ids=ids,
@@ -84,6 +67,54 @@ async def open_runtime(
         )
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def for_worker(runtime: Runtime, pool_size: int) -> AsyncIterator[Runtime]:
+    """`runtime` as its process's worker sees it: with a pool, and where one is set a role, of its
+    own. A burst of requests then never keeps sealing and publishing waiting for a connection.
+    """
+    service, settings = runtime.service, runtime.settings
+    url = (settings.worker_database_url or settings.database_url).get_secret_value()
+    engine = _engine(service, settings, url, pool_size)
+    units = _units(
+        service, settings, engine, runtime.clock, runtime.ids, runtime.envelope, runtime.wake
+    )
+    try:
+        yield replace(runtime, engine=engine, units=units)
+    finally:
+        await engine.dispose()
+
+
+def _engine(service: Service, settings: CommonSettings, url: str, pool_size: int) -> AsyncEngine:
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        application_name=service.name,
+        pool_timeout=settings.database_pool_timeout_seconds,
+        lock_timeout=settings.lock_timeout_seconds,
+        statement_timeout=settings.statement_timeout_seconds,
+        idle_in_transaction_timeout=settings.idle_in_transaction_timeout_seconds,
+    )
+
+
+def _units(
+    service: Service,
+    settings: CommonSettings,
+    engine: AsyncEngine,
+    clock: Clock,
+    ids: Ids,
+    envelope: Envelope,
+    wake: Wake,
+) -> UnitsOfWork:
+    return UnitsOfWork(
+        engine,
+        clock=clock,
+        ids=ids,
+        envelope=envelope,
+        policy=service.policy(settings),
+        on_recorded=lambda: wake.mark(RECORDED),
+    )
 
 
 def plain_dsn(url: str) -> str:

@@ -30,6 +30,7 @@ class Service:
 
     `scopes` maps every scope to the sentence shown in the OpenAPI. `policy` gives commands what
     they may know of the settings, as a frozen value. `cli` holds the service's own commands.
+    `deletes_from`: the tables in which it deletes rows; in all others it is not given that right.
     """
 
     name: str
@@ -44,4 +45,5 @@ class Service:
     invariants: tuple[Invariant, ...] = ()
     policy: Callable[[Any], Any] = lambda settings: None
     chores: tuple[Chore, ...] = ()
+    deletes_from: tuple[str, ...] = ()
     cli: "tuple[typer.Typer, ...]" = field(default=())

@@ -7,7 +7,7 @@ parts let go of what they hold, all within `drain_seconds`.
 import asyncio
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
 import structlog
 import uvicorn
@@ -15,7 +15,7 @@ import uvloop
 
 from common import points
 from common.http.app import create_app
-from common.runtime import Runtime, open_runtime
+from common.runtime import Runtime, for_worker, open_runtime
 from common.service import Service
 from common.settings import CommonSettings
 from common.telemetry.logs import configure_logs
@@ -42,8 +42,12 @@ def run(service: Service, settings: CommonSettings, *, api: bool, worker: bool) 
 
 async def _run(service: Service, settings: CommonSettings, *, api: bool, worker: bool) -> None:
     stop = asyncio.Event()
-    async with open_runtime(service, settings) as runtime:
-        parts: dict[str, Part] = parts_of(runtime) if worker else {"wake": runtime.wake}
+    async with AsyncExitStack() as opened:
+        runtime = await opened.enter_async_context(open_runtime(service, settings))
+        parts: dict[str, Part] = {"wake": runtime.wake}
+        if worker:
+            size = settings.worker_pool_size if api else settings.database_pool_size
+            parts = parts_of(await opened.enter_async_context(for_worker(runtime, size)))
         server = _server(runtime) if api else None
         _on_signals(runtime, stop)
         tasks = [asyncio.create_task(run_parts(parts, stop), name="worker")]

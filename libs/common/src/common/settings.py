@@ -28,8 +28,12 @@ class CommonSettings(BaseSettings):
     port: int = 8000
     public_url: str = Field("", description="where clients reach us; event schemas resolve here")
 
-    database_url: SecretStr = Field(description="postgresql+asyncpg://…")
+    database_url: SecretStr = Field(description="postgresql+asyncpg://…, as the process's role")
     database_pool_size: int = Field(10, ge=1, le=100)
+    worker_database_url: SecretStr | None = Field(
+        None, description="the worker's, where it is not the same; for API and worker in one"
+    )
+    worker_pool_size: int = Field(5, ge=3, le=100, description="beside an API in one process")
     database_pool_timeout_seconds: float = Field(5.0, gt=0)
     lock_timeout_seconds: float = Field(4.0, gt=0)
     statement_timeout_seconds: float = Field(15.0, gt=0)

@@ -52,6 +52,7 @@ SERVICE: Service = Service(
     reactions=REACTIONS,
     invariants=INVARIANTS,
     policy=_policy,
+    deletes_from=("partner_identifier",),
     chores=(Chore("expire lapsed due diligence", expire_lapsed, MAX_LAPSING),),
     cli=(own_commands(_registry),),
 )

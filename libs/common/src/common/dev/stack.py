@@ -140,7 +140,7 @@ class Stack:
         log.
         """
         if name in self.processes:  # one that has died still has its guard
-            await _in_thread(self.processes[name].stop, _STOP_SECONDS)
+            await in_thread(self.processes[name].stop, _STOP_SECONDS)
         child = self._child(name, "run", extra_env)
         self.processes[name] = child
         child.start()
@@ -206,7 +206,7 @@ class Stack:
             return
         with steps.step("PostgreSQL 18"):
             self.postgres = EmbeddedPostgres(self.folder / "postgres")
-            await _in_thread(self.postgres.start)
+            await in_thread(self.postgres.start)
             for name in missing:
                 if not await self.postgres.has_database(name):
                     await self.postgres.create_database(name)
@@ -218,7 +218,7 @@ class Stack:
             return
         with steps.step("Apache Kafka"):
             self.kafka = EmbeddedKafka(self.folder / "kafka", say=self._console.print)
-            await _in_thread(self.kafka.start)
+            await in_thread(self.kafka.start)
             self.bootstrap_servers = self.kafka.bootstrap_servers
 
     async def _migrate(self, name: str, steps: Steps) -> None:
@@ -230,7 +230,7 @@ class Stack:
                     while child.alive:
                         await asyncio.sleep(0.05)
             finally:
-                await _in_thread(child.stop)
+                await in_thread(child.stop)
             if child.returncode:
                 raise ChildDied(f"{child.name} ended with {child.returncode}.\n{child.tail()}")
 
@@ -271,9 +271,9 @@ class Stack:
     async def _stop(self) -> None:
         (self.folder / "stack.json").unlink(missing_ok=True)
         services = [child.stop for child in self.processes.values()]
-        await asyncio.gather(*(_in_thread(stop, _STOP_SECONDS) for stop in services))
+        await asyncio.gather(*(in_thread(stop, _STOP_SECONDS) for stop in services))
         servers = [server.stop for server in (self.kafka, self.postgres) if server is not None]
-        await asyncio.gather(*(_in_thread(stop) for stop in servers))
+        await asyncio.gather(*(in_thread(stop) for stop in servers))
 
     def _write_state(self) -> None:
         path = self.folder / "stack.json"
@@ -302,7 +302,7 @@ async def _together(*steps: Any) -> None:
         raise died.exceptions[0] from None
 
 
-async def _in_thread(call: Callable[..., Any], *arguments: Any) -> None:
+async def in_thread(call: Callable[..., Any], *arguments: Any) -> None:
     """Run a blocking call in a thread. Cancelled, it still waits for the call's end: a half-started
     server could not be stopped.
     """

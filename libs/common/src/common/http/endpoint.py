@@ -5,32 +5,33 @@ sent, and could not run again when the database asks for it. The answer is seria
 transaction: a 2xx means committed, a refusal means that nothing was written.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
 from common.actor import Actor
+from common.aggregate import Aggregate
 from common.clock import Clock
 from common.errors import DomainError
 from common.http.auth import Tokens
 from common.http.etags import expected_version, is_known
+from common.http.export import MAX_EXPORTS, PAGE, Export, Form, TooManyExportsError, form_of
 from common.http.idempotency import Attempt, Key, attempt, is_remembered
-from common.http.paging import Cursors, Page, PageQuery
+from common.http.listing import Listing, not_together
+from common.http.paging import Cursors, Page
 from common.http.problems import answer_of
 from common.http.replies import Answer, Reply
 from common.ids import Ids
 from common.journal.record import Context
 from common.telemetry.traces import Trace
 from common.uow import UnitOfWork, UnitsOfWork
-
-HEAD_POSITION = """
-SELECT epoch || '-' || head.position FROM journal_head AS head, journal_epoch
-"""
 
 Work = Callable[..., Awaitable[Any]]
 
@@ -45,6 +46,7 @@ class Site:
     clock: Clock
     ids: Ids
     runtime: Any
+    exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Call:
 @dataclass(frozen=True)
 class Operation:
     """One declared endpoint. `work` is the slice's function; `versioned`: its answers can have an
-    ETag."""
+    ETag; `lists`: the aggregate whose list it is, and the model of one in it."""
 
     name: str
     method: str
@@ -69,6 +71,7 @@ class Operation:
     work: Work
     statuses: tuple[int, ...]
     paged: bool = False
+    lists: tuple[Aggregate, type[BaseModel]] | None = None
     versioned: bool = False
     match: bool = False
     key: Key = Key.NONE
@@ -91,26 +94,72 @@ async def run_command(operation: Operation, request: Request, values: dict[str, 
 
 
 async def run_query(operation: Operation, request: Request, values: dict[str, Any]) -> Response:
-    """Read and answer; 304 when the client has this version already."""
+    """Answer a read."""
     call = call_of(request)
-    page = _take_page(operation, call.site, values) if operation.paged else None
+    if operation.paged:
+        return await _run_list(operation, call, values)
 
     async def read(uow: UnitOfWork) -> Answer:
-        headers: tuple[tuple[str, str], ...] = ()
-        if page is not None and page.after is None:
-            # read before the list: following the feed from here can repeat a change, never miss one
-            position = await uow.driver.fetchval(HEAD_POSITION)
-            headers = (("Journal-Position", position),)
         reply = _checked(operation, await operation.work(uow=uow, **values))
         answer = Answer.of(reply)
-        if isinstance(reply.value, Page) and reply.value.next is not None:
-            headers = (*headers, ("Link", _next_link(request, reply.value.next)))
         if answer.etag is not None and is_known(request.headers.get("if-none-match"), answer.etag):
             return Answer(304, b"", answer.etag)
-        return Answer(answer.status, answer.body, answer.etag, answer.location, headers)
+        return answer
 
     answer = await call.site.units.read(read, actor=call.actor, context=call.context)
     return answer.response()
+
+
+async def _run_list(operation: Operation, call: Call, values: dict[str, Any]) -> Response:
+    """Answer with one page of a list, or with all of it in the form that the client accepts."""
+    kind = "" if operation.lists is None else operation.lists[0].name
+    asked = Listing.asked(operation.name, kind, call.site.cursors, values)
+    if operation.lists is not None:
+        form = form_of(call.request.headers.get("accept"))
+        if form is not Form.JSON:
+            return await _export(operation, call, values, asked, form)
+    reply, headers = await _read_page(operation, call, values, asked)
+    page = reply.value
+    if page.next is not None:
+        headers["Link"] = _next_link(call.request, page.next)
+    return Answer.of(reply).response(*headers.items())
+
+
+async def _export(
+    operation: Operation, call: Call, values: dict[str, Any], asked: Listing, form: Form
+) -> Response:
+    """Raises InvalidError, TooManyExportsError, and what the first page refuses."""
+    assert operation.lists is not None
+    for name in ("limit", "cursor"):
+        if name in call.request.query_params:
+            raise not_together(name, "an export holds the whole list")
+    if call.site.exports.locked():
+        raise TooManyExportsError("Ask again in a moment, or read the list in pages.")
+    asked = replace(asked, limit=PAGE, whole=True)
+    first, headers = await _read_page(operation, call, values, asked)
+
+    async def following(cursor: str) -> Page[Any]:
+        reply, _ = await _read_page(operation, call, values, asked.following(cursor))
+        return reply.value
+
+    item = operation.lists[1]
+    return Export(form, item, first.value, following, call.site.exports, headers)
+
+
+async def _read_page(
+    operation: Operation, call: Call, values: dict[str, Any], asked: Listing
+) -> tuple[Reply[Page[Any]], dict[str, str]]:
+    """One page, in a read of its own, and what is told beside it."""
+
+    async def read(uow: UnitOfWork) -> tuple[Reply[Page[Any]], str | None]:
+        page, position = await asked.page(uow)
+        return _checked(operation, await operation.work(uow=uow, **values, page=page)), position
+
+    reply, position = await call.site.units.read(read, actor=call.actor, context=call.context)
+    headers = {} if position is None else {"Journal-Position": position}
+    if operation.lists is not None:
+        headers["Vary"] = "Accept"
+    return reply, headers
 
 
 async def run_plain(operation: Operation, request: Request, values: dict[str, Any]) -> Response:
@@ -192,15 +241,6 @@ def _checked(operation: Operation, reply: Any) -> Reply[Any]:
     if reply.sequence is not None and not operation.versioned:
         raise TypeError(f"{operation.name} answers with a version: say versioned=True")
     return reply
-
-
-def _take_page(operation: Operation, site: Site, values: dict[str, Any]) -> PageQuery:
-    """Put the `PageQuery` in place of `limit` and `cursor`."""
-    limit, cursor = values.pop("limit"), values.pop("cursor")
-    after = None if cursor is None else site.cursors.read(operation.name, cursor)
-    page = PageQuery(limit, after, operation.name, site.cursors)
-    values["page"] = page
-    return page
 
 
 def _next_link(request: Request, cursor: str) -> str:

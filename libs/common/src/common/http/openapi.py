@@ -21,12 +21,18 @@ from common.errors import (
 from common.http.auth import InvalidTokenError, MissingScopeError, MissingTokenError
 from common.http.endpoint import Operation
 from common.http.etags import PreconditionRequiredError
+from common.http.export import Form, TooManyExportsError, columns
 from common.http.idempotency import Key, KeyInUseError, KeyMissingError, KeyReusedError
 from common.http.problems import STATUS, TooLargeError, UnsupportedMediaTypeError, type_of
 from common.http.replies import PROBLEM
+from common.journal.position import PositionAheadError
 
 DESCRIPTIONS = {200: "Here it is.", 201: "Made.", 204: "Done.", 304: "You have this version."}
 
+_POSITION = {
+    False: "on the first page: follow the event feed from here",
+    True: "on the first page: follow the event feed from here, or give it as `changed_since`",
+}
 _SEQUENCE_TAG = r'^"\d{4}-\d{10}"$'
 
 PROBLEM_SCHEMA: dict[str, Any] = {
@@ -86,6 +92,8 @@ def responses(
             made[status]["model"] = answer
         if media_type is not None:
             made[status]["content"] = {media_type: {}}
+        if operation.lists is not None:
+            made[status]["content"] = _exported(operation.lists[1])
     if _is_conditional(operation):
         made[304] = {"description": DESCRIPTIONS[304], "headers": _headers(operation, 304)}
     by_status: dict[int, list[type[DomainError]]] = {}
@@ -195,6 +203,8 @@ def _inherent(operation: Operation) -> Iterable[type[DomainError]]:
     if operation.method in ("POST", "PUT", "PATCH"):
         yield from (TooLargeError, UnsupportedMediaTypeError)
     yield from (InvalidError, UnavailableError)
+    if operation.lists is not None:
+        yield from (PositionAheadError, TooManyExportsError)
     if operation.key is not Key.NONE:
         yield from (KeyInUseError, KeyReusedError)
     if operation.key is Key.REQUIRED:
@@ -231,11 +241,34 @@ def _is_conditional(operation: Operation) -> bool:
     return operation.method == "GET" and operation.versioned
 
 
+def _exported(item: type[BaseModel]) -> dict[str, Any]:
+    """The other forms of a list, which hold all of it."""
+    whole = "All of the list, whatever its length; if it breaks off, it is not complete."
+    of_csv = ",".join(".".join(path) for path in columns(item))
+    return {
+        Form.NDJSON: {
+            "schema": {
+                "type": "string",
+                "description": f"{whole} One `{item.__name__}` in JSON per line.",
+            }
+        },
+        Form.CSV: {
+            "schema": {
+                "type": "string",
+                "description": f"{whole} RFC 4180 in UTF-8, with a header line. Lists are a cell of"
+                " JSON. Text that a spreadsheet would take for a formula, or such text behind"
+                " apostrophes, has one apostrophe in front of it.",
+                "examples": [f"{of_csv}\r\n"],
+            }
+        },
+    }
+
+
 def _headers(operation: Operation, status: int) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if operation.paged:
         made["Link"] = _shown("the next page: rel=next")
-        made["Journal-Position"] = _shown("on the first page: follow the event feed from here")
+        made["Journal-Position"] = _shown(_POSITION[operation.lists is not None])
     if operation.versioned:
         made["ETag"] = _shown("the version, for If-Match and If-None-Match")
     if status == 201:

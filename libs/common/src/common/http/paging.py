@@ -17,8 +17,10 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
+from sqlalchemy import ColumnElement, Select, tuple_
 
 from common.errors import InvalidError, Place
+from common.journal.latest import Changed
 from common.models import PublicModel
 
 DEFAULT_LIMIT = 50
@@ -30,6 +32,7 @@ _TAG_BYTES = 12
 
 T = TypeVar("T")
 R = TypeVar("R")
+S = TypeVar("S", bound="Select[*tuple[Any, ...]]")
 
 _WRITE: dict[type, tuple[str, Callable[[Any], Any]]] = {
     str: ("s", str),
@@ -100,18 +103,35 @@ class PageQuery:
     """Which page is asked for: at most `limit` rows after the row with sort key `after`.
 
     `after` is None on the first page. Select `fetch` rows, one more than the page holds: that row
-    tells whether there is a next page.
+    tells whether there is a next page. `changed`: only these are asked for, in their order.
+    `whole`: it is a piece of an export.
     """
 
     limit: int = DEFAULT_LIMIT
     after: tuple[Any, ...] | None = None
     operation: str = ""
     cursors: Cursors = field(default_factory=lambda: Cursors(b""), repr=False)
+    changed: Changed | None = None
+    whole: bool = False
 
     @property
     def fetch(self) -> int:
         """How many rows to select."""
         return self.limit + 1
+
+    def cut(self, statement: S, *order: ColumnElement[Any]) -> S:
+        """The page's part of `statement`, which has no order so far and is given this one.
+
+        The last column of `order` is the id. The sort key of a row are its values, as `Page.of`
+        takes it.
+        """
+        if self.changed is not None:
+            return self.changed.among(statement, order[-1]).limit(self.fetch)
+        if self.after is not None and len(order) == 1:
+            statement = statement.where(order[0] > self.after[0])
+        elif self.after is not None:
+            statement = statement.where(tuple_(*order) > tuple_(*self.after))
+        return statement.order_by(*order).limit(self.fetch)
 
 
 class Page(PublicModel, Generic[T]):
@@ -132,11 +152,15 @@ class Page(PublicModel, Generic[T]):
         view: Callable[[R], T],
         more: bool = False,
     ) -> "Page[T]":
-        """The page from the `page.fetch` rows selected: `key` gives a row's sort key.
+        """The page from the `page.fetch` rows selected: `key` gives a row's sort key, its id last.
 
         `more`: the selection stopped early for a reason of its own, and others follow.
         """
         shown = rows[: page.limit]
-        more = more or len(rows) > page.limit
-        cursor = page.cursors.write(page.operation, key(shown[-1])) if more else None
+        after: tuple[Any, ...] | None = None
+        if more or len(rows) > page.limit:
+            after = key(shown[-1])
+        if page.changed is not None:
+            after = page.changed.after(None if after is None else after[-1])
+        cursor = None if after is None else page.cursors.write(page.operation, after)
         return Page(items=[view(row) for row in shown], next=cursor)

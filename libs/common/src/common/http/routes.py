@@ -12,18 +12,21 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from common.aggregate import Aggregate
 from common.errors import DomainError
 from common.http import openapi
 from common.http.endpoint import Call, Operation, run_command, run_plain, run_query
 from common.http.guard import GuardedRoute
 from common.http.idempotency import Key
-from common.http.paging import DEFAULT_LIMIT, MAX_CURSOR_LENGTH, MAX_LIMIT, PageQuery
+from common.http.listing import PARAMETERS, SINCE
+from common.http.paging import Page, PageQuery
 from common.http.replies import Reply
 from common.uow import UnitOfWork
 
@@ -33,11 +36,6 @@ Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
 MAX_BODY_BYTES = 1024 * 1024
 """The largest request body, unless an operation says otherwise (a bulk import)."""
 
-_LIMIT = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="how many at most")]
-_CURSOR = Annotated[
-    str | None,
-    Query(max_length=MAX_CURSOR_LENGTH, description="`next` of the page before; none to begin"),
-]
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _STATUS_OF_REPLY = {"ok": 200, "page": 200, "created": 201, "no_content": 204}
 
@@ -109,11 +107,16 @@ class Routes:
         path: str,
         *,
         scope: str,
+        of: Aggregate | None = None,
         refuses: tuple[type[DomainError], ...] = (),
         statuses: tuple[int, ...] | None = None,
         versioned: bool | None = None,
     ) -> Callable[[Function], Function]:
-        """Declare a read. No transaction: each statement sees the newest commit."""
+        """Declare a read. No transaction: each statement sees the newest commit.
+
+        `of`: it is the list of this aggregate, so it can be asked what changed since a position and
+        is exported as NDJSON and CSV. Its query leaves the page to `PageQuery.cut`.
+        """
 
         def declare(work: Function) -> Function:
             operation = Operation(
@@ -124,6 +127,7 @@ class Routes:
                 work=work,
                 statuses=statuses or _statuses(work),
                 paged=PageQuery in _hints(work).values(),
+                lists=None if of is None else (of, _item_model(work)),
                 versioned=_is_versioned(work) if versioned is None else versioned,
             )
             self._add(operation, run_query, refuses)
@@ -229,8 +233,9 @@ def _signature(operation: Operation, hints: dict[str, Any]) -> inspect.Signature
         if annotation is PageQuery:
             if name != "page":
                 raise TypeError(f"{operation.name}: call its PageQuery `page`")
-            parameters.append(_parameter("limit", _LIMIT, DEFAULT_LIMIT))
-            parameters.append(_parameter("cursor", _CURSOR, None))
+            parameters += (_parameter(each, *given) for each, given in PARAMETERS.items())
+            if operation.lists is not None:
+                parameters.append(_parameter("changed_since", SINCE, None))
             continue
         parameters.append(_parameter(name, annotation, parameter.default))
     return inspect.Signature(parameters)
@@ -249,6 +254,16 @@ def _answer_model(operation: Operation, hints: dict[str, Any]) -> Any:
         (model,) = get_args(answer)
         return None if model is type(None) else model
     return None
+
+
+def _item_model(work: Callable[..., Any]) -> type[BaseModel]:
+    """The model of one item of the `Page` that `work` replies with."""
+    (page,) = get_args(_hints(work)["return"])
+    assert issubclass(page, Page)
+    (item,) = get_args(page.model_fields["items"].annotation)
+    assert isinstance(item, type)
+    assert issubclass(item, BaseModel)
+    return item
 
 
 def _statuses(work: Callable[..., Any]) -> tuple[int, ...]:

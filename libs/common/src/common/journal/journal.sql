@@ -41,6 +41,16 @@ CREATE TABLE journal_head (
 );
 INSERT INTO journal_head (position, hash) VALUES (0, decode(repeat('00', 32), 'hex'));
 
+-- Where the newest sealed row of each stream lies: lists ask it what changed since a position, which
+-- the journal would answer with every step in between. The sealer keeps it.
+CREATE TABLE journal_latest (
+    stream      uuid   PRIMARY KEY,
+    stream_type text   NOT NULL,
+    position    bigint NOT NULL
+);
+CREATE UNIQUE INDEX journal_latest_in_order
+    ON journal_latest (stream_type, position) INCLUDE (stream);
+
 -- 1 until this database goes back in time; kept apart from the head, which changes all the time.
 CREATE TABLE journal_epoch (
     only_row  boolean     PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -33,16 +33,16 @@ class Position:
         return f"{self.epoch}-{self.position}"
 
     @classmethod
-    def parse(cls, text: str) -> "Position":
+    def parse(cls, text: str, parameter: str = "after") -> "Position":
         """The position written as `text`; a bare number is one of the first epoch.
 
-        Raises InvalidError.
+        `parameter`: the one that it was given as. Raises InvalidError.
         """
         match = _TEXT.fullmatch(text)
         if match is None:
             raise InvalidError(
                 "A position is what Journal-Position said, like 1-417.",
-                places=[Place("query:after", "is not a position")],
+                places=[Place(f"query:{parameter}", "is not a position")],
             )
         return cls(int(match[1] or 1), int(match[2]))
 

@@ -51,6 +51,11 @@ FROM unnest($1::uuid[]) AS given (stream) CROSS JOIN LATERAL (
 ) AS last
 """
 
+HEAD = """
+SELECT epoch, head.position, hash, journal_epoch.position AS began
+FROM journal_head AS head, journal_epoch
+"""
+
 CLAIM = """
 INSERT INTO reader AS mine (name, holder, lease_until)
 VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
@@ -188,17 +193,19 @@ class Reader:
     async def head(self) -> Head:
         """Where the sealed journal ends now."""
         async with borrowed(self._engine) as driver:
-            row = await driver.fetchrow(
-                "SELECT epoch, head.position, hash, journal_epoch.position AS began"
-                " FROM journal_head AS head, journal_epoch"
-            )
-        return Head(row["epoch"], row["position"], row["hash"], row["began"])
+            return await head_on(driver)
 
     async def _change(self, name: str, statement: str, *values: object) -> None:
         async with borrowed(self._engine) as driver:
             done = await driver.execute(statement, *values)
         if done != "UPDATE 1":
             raise LeadershipLostError(f"the cursor {name} is held or moved by another process")
+
+
+async def head_on(driver: Any) -> Head:
+    """Where the sealed journal ends now, asked on `driver`."""
+    row = await driver.fetchrow(HEAD)
+    return Head(row["epoch"], row["position"], row["hash"], row["began"])
 
 
 def _sealed(row: Any) -> SealedRow:

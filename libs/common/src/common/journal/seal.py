@@ -1,8 +1,9 @@
 """Sealing: giving journal rows their gap-free place in the feed and their link in the hash chain.
 
 Rows commit in another order than they were inserted, so nobody can follow the journal by `entry`.
-The sealer takes the rows that are visible and not yet sealed, in the order of `entry`, and numbers
-them. Whoever holds the lock on `journal_head` is the sealer; another one finds nothing to do.
+The sealer takes the rows that are visible and not yet sealed, in the order of `entry`, numbers
+them, and notes where each stream's newest one lies. Whoever holds the lock on `journal_head` is the
+sealer; another one finds nothing to do.
 
 The row n+1 of a stream is written only after the row n was committed, and gets a higher `entry`; so
 whoever sees n+1 sees n, and a scan of everything unsealed keeps each stream in order.
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 BATCH = 2000
-CHUNK = 500
+CHUNK = 200
 BATCH_BYTES = 16 * 1024 * 1024
 POLL_SECONDS = 0.5
 FULL_SCAN_SECONDS = 1.0
@@ -73,7 +74,14 @@ UPDATE journal SET position = sealed.position, hash = sealed.hash
 FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS sealed (entry, position, hash)
 WHERE journal.entry = sealed.entry
 """
-MOVE_HEAD = "UPDATE journal_head SET position = $1, hash = $2, sealed_at = clock_timestamp()"
+MOVE_HEAD = """
+WITH latest AS (
+    INSERT INTO journal_latest (stream, stream_type, position)
+    SELECT * FROM unnest($3::uuid[], $4::text[], $5::bigint[])
+    ON CONFLICT (stream) DO UPDATE SET position = excluded.position
+)
+UPDATE journal_head SET position = $1, hash = $2, sealed_at = clock_timestamp()
+"""
 
 Row = Mapping[str, Any]
 
@@ -176,7 +184,15 @@ async def _seal(driver: Any, position: int, previous: bytes, rows: Sequence[Row]
             writing.cancel()
             await asyncio.wait({writing})
         raise
-    await driver.execute(MOVE_HEAD, position + len(rows), previous)
+    latest = {row["stream"]: (row["stream_type"], place) for place, row in enumerate(rows, 1)}
+    await driver.execute(
+        MOVE_HEAD,
+        position + len(rows),
+        previous,
+        list(latest),
+        [stream_type for stream_type, _ in latest.values()],
+        [position + place for _, place in latest.values()],
+    )
 
 
 async def _write(driver: Any, rows: Sequence[Row], first: int, hashes: Sequence[bytes]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.aggregate import PARTITIONS
 from common.db.driver import borrowed, transaction
-from common.db.faults import fault_of
+from common.db.faults import fault_of, said
 from common.journal.wake import DUE, Wake
 from common.kafka.consumer import Consumer, OutOfRangeError, Records
 from common.mirrors import partitions
@@ -224,9 +224,9 @@ class Follower:
         """Say it, count it, and wait a little longer each time."""
         self._metrics.failures.labels(type(error).__name__).inc()
         if fault_of(error) is None and not isinstance(error, (KafkaError, OSError, TimeoutError)):
-            log.error(event, error=repr(error), exc_info=error)
+            log.error(event, error=said(error), exc_info=error)
         else:
-            log.warning(event, error=repr(error), again_in_seconds=self._pause)
+            log.warning(event, error=said(error), again_in_seconds=self._pause)
         await _unless(stop, asyncio.sleep(self._pause))
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
 

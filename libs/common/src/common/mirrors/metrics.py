@@ -71,7 +71,7 @@ class ReactorMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.runs = Counter(
             "frontline_reaction_runs",
-            "Reactions run, by outcome: done, wait, refused (by a rule), failed",
+            "Reactions run, by outcome: done, wait, more, refused (by a rule), failed",
             ["reaction", "outcome"],
             registry=registry,
         )

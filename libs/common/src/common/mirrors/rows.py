@@ -14,6 +14,7 @@ from uuid import UUID
 from asyncpg import DataError, IntegrityConstraintViolationError
 from asyncpg.exceptions import ProgramLimitExceededError
 
+from common.db.faults import said
 from common.mirrors.fold import Row, fold
 from common.mirrors.mirror import Mirror
 from common.mirrors.reading import Item, unreadable
@@ -164,7 +165,7 @@ async def _refused(driver: Any, mirror: Mirror, rows: dict[UUID, Row]) -> dict[U
     try:
         await _write(driver, mirror, rows)
     except REFUSED as error:
-        why = str(error)
+        why = said(error)
     else:
         why = ""
     await driver.execute("ROLLBACK TO SAVEPOINT try; RELEASE SAVEPOINT try")

@@ -23,6 +23,10 @@ _SECRET_TEXT = re.compile(
 # What PostgreSQL quotes of a row, up to the next part of its message.
 _QUOTED_ROW = re.compile(r"(?s)\bDETAIL:.*?(?=\n(?:HINT:|\[SQL:|\s*\n)|\Z)")
 _STRUCK_OUT = "***"
+OUTAGE_SECONDS = 60.0
+"""A complaint that is not repeated for so long is over; repeated later it is a new one."""
+MAX_COMPLAINTS, MAX_COMPLAINT = 200, 100
+"""How many are remembered, the oldest forgotten first, and how many characters of each."""
 MAX_DEPTH = 8
 """Lists and dicts inside each other that a line shows; deeper ones are struck out unseen."""
 
@@ -73,6 +77,7 @@ def configure_logs(
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
+    handler.addFilter(OncePerOutage("aiokafka"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -108,6 +113,31 @@ def _cleaned(value: Any, depth: int) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_cleaned(each, depth - 1) for each in value]
     return value
+
+
+class OncePerOutage(logging.Filter):
+    """Lets a library complain of the same thing once, not as often as it tries again.
+
+    While the broker is away aiokafka complains several times a second from each of its loggers.
+    What we do about it, and how long we wait, our own lines tell.
+    """
+
+    def __init__(self, library: str) -> None:
+        super().__init__()
+        self._library = library
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether `record` is printed: of the library only what begins an outage."""
+        if record.name.partition(".")[0] != self._library or record.levelno < logging.WARNING:
+            return True
+        complaint = (record.name, str(record.msg)[:MAX_COMPLAINT])
+        over = record.created - OUTAGE_SECONDS
+        begins = self._last.pop(complaint, over) <= over
+        self._last[complaint] = record.created
+        while len(self._last) > MAX_COMPLAINTS:
+            del self._last[next(iter(self._last))]
+        return begins
 
 
 def _quieten() -> None:

@@ -15,7 +15,7 @@ from common.text import Line
 from common.uow import UnitOfWork
 from coordination.clusters import commands, queries
 from coordination.clusters.catalogue import CATALOGUE, CatalogueCluster, LeadPart, Setting
-from coordination.clusters.events import ClusterCode, ClusterState
+from coordination.clusters.events import CLUSTER, ClusterCode, ClusterState
 from coordination.clusters.rules import (
     ClusterNotLiveError,
     ClusterStatus,
@@ -163,7 +163,7 @@ async def activate_cluster(uow: UnitOfWork, body: ClusterActivation) -> Reply[Cl
     )
 
 
-@routes.query("/clusters", scope=READ)
+@routes.query("/clusters", scope=READ, of=CLUSTER)
 async def list_clusters(
     uow: UnitOfWork,
     page: PageQuery,
@@ -177,13 +177,7 @@ async def list_clusters(
     Oldest activation first, deactivated ones too, in the countries that your access covers.
     """
     rows = await queries.clusters(
-        uow,
-        after=page.after,
-        fetch=page.fetch,
-        country=country,
-        code=code,
-        status=status,
-        crisis_id=crisis_id,
+        uow, page, country=country, code=code, status=status, crisis_id=crisis_id
     )
     return Reply.page(Page.of(rows, page, key=lambda row: (row.id,), view=ClusterState.of))
 

@@ -14,7 +14,6 @@ from common.db.faults import constraint_of
 from common.errors import ConflictError, NotFoundError
 from common.sequence import Sequence
 from common.uow import UnitOfWork
-from coordination.access import must_not_be_a_partner
 from coordination.clusters import rules
 from coordination.clusters.catalogue import Setting
 from coordination.clusters.events import (
@@ -51,7 +50,7 @@ async def activate_cluster(
     Raises ForbiddenError, NotFoundError (no such crisis), CrisisClosedError, CrisisElsewhereError,
     InvalidError (nobody leads it everywhere, and nobody is named), ClusterAlreadyLiveError.
     """
-    must_not_be_a_partner(uow.actor, "activate clusters")
+    uow.actor.must_be_staff("activate clusters")
     uow.actor.must_act_in(country)
     crisis = None if crisis_id is None else await hold_crisis(uow, crisis_id)
     sequence = uow.after(None)
@@ -142,7 +141,7 @@ async def lock_cluster(uow: UnitOfWork, cluster_id: UUID, expected: Sequence | N
     if row is None:
         raise NotFoundError(f"There is no cluster {cluster_id}.")
     cluster = cluster_of(row)
-    must_not_be_a_partner(uow.actor, "run clusters")
+    uow.actor.must_be_staff("run clusters")
     uow.actor.must_act_in(cluster.country)
     uow.expect(cluster.sequence, expected)
     return cluster

@@ -1,12 +1,12 @@
 """Reading activated clusters."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from common.actor import EVERYWHERE
 from common.errors import NotFoundError
+from common.http import PageQuery
 from common.uow import UnitOfWork
 from coordination.clusters.rules import Cluster, ClusterStatus
 from coordination.clusters.tables import cluster_of, cluster_table
@@ -24,23 +24,20 @@ async def cluster(uow: UnitOfWork, cluster_id: UUID) -> Cluster:
 
 async def clusters(
     uow: UnitOfWork,
+    page: PageQuery,
     *,
-    after: tuple[Any, ...] | None,
-    fetch: int,
     country: str | None,
     code: str | None,
     status: ClusterStatus | None,
     crisis_id: UUID | None,
 ) -> list[Cluster]:
-    """Clusters that the actor may see, oldest first; at most `fetch` after the key `after`."""
+    """Clusters that the actor may see, oldest first: those of `page` and one more."""
     table = cluster_table
-    statement = select(table).order_by(table.c.id).limit(fetch)
+    statement = page.cut(select(table), table.c.id)
     if EVERYWHERE not in uow.actor.countries:
         statement = statement.where(table.c.country.in_(sorted(uow.actor.countries)))
     wanted = {"country": country, "code": code, "status": status, "crisis_id": crisis_id}
     for column, value in wanted.items():
         if value is not None:
             statement = statement.where(table.c[column] == value)
-    if after is not None:
-        statement = statement.where(table.c.id > after[0])
     return [cluster_of(row) for row in await uow.db.execute(statement)]

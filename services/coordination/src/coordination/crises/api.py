@@ -13,7 +13,7 @@ from common.sequence import Sequence
 from common.text import Line
 from common.uow import UnitOfWork
 from coordination.crises import commands, queries
-from coordination.crises.events import CrisisState, GlideNumber
+from coordination.crises.events import CRISIS, CrisisState, GlideNumber
 from coordination.crises.rules import CrisisStatus
 
 READ = "coordination.crises.read"
@@ -63,7 +63,7 @@ async def declare_crisis(uow: UnitOfWork, body: CrisisDeclaration) -> Reply[Cris
     )
 
 
-@routes.query("/crises", scope=READ)
+@routes.query("/crises", scope=READ, of=CRISIS)
 async def list_crises(
     uow: UnitOfWork,
     page: PageQuery,
@@ -74,9 +74,7 @@ async def list_crises(
 
     Oldest declared first, in the countries that your access covers.
     """
-    rows = await queries.crises(
-        uow, after=page.after, fetch=page.fetch, status=status, country=country
-    )
+    rows = await queries.crises(uow, page, status=status, country=country)
     return Reply.page(Page.of(rows, page, key=lambda row: (row.id,), view=CrisisState.of))
 
 

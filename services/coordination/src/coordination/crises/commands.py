@@ -12,7 +12,6 @@ from common.db.faults import constraint_of
 from common.errors import ConflictError, NotFoundError
 from common.sequence import Sequence
 from common.uow import UnitOfWork
-from coordination.access import must_not_be_a_partner
 from coordination.crises import rules
 from coordination.crises.events import CRISIS, Closed, CrisisState, Declared, Reopened
 from coordination.crises.rules import Crisis, CrisisStatus
@@ -38,7 +37,7 @@ async def declare_crisis(
     Raises InvalidError (a future onset, another country's GLIDE number), ForbiddenError (a country
     outside the actor's, a partner's token), DuplicateGlideError.
     """
-    must_not_be_a_partner(uow.actor, "declare crises")
+    uow.actor.must_be_staff("declare crises")
     for country in countries:
         uow.actor.must_act_in(country)
     sequence = uow.after(None)
@@ -113,7 +112,7 @@ async def _lock(uow: UnitOfWork, crisis_id: UUID, expected: Sequence | None) -> 
     if row is None:
         raise NotFoundError(f"There is no crisis {crisis_id}.")
     crisis = crisis_of(row)
-    must_not_be_a_partner(uow.actor, "close or reopen crises")
+    uow.actor.must_be_staff("close or reopen crises")
     for country in crisis.countries:
         uow.actor.must_act_in(country)
     uow.expect(crisis.sequence, expected)

@@ -1,12 +1,12 @@
 """Reading crises."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from common.actor import EVERYWHERE
 from common.errors import NotFoundError
+from common.http import PageQuery
 from common.uow import UnitOfWork
 from coordination.crises.rules import Crisis, CrisisStatus
 from coordination.crises.tables import crisis_of, crisis_table
@@ -24,22 +24,15 @@ async def crisis(uow: UnitOfWork, crisis_id: UUID) -> Crisis:
 
 
 async def crises(
-    uow: UnitOfWork,
-    *,
-    after: tuple[Any, ...] | None,
-    fetch: int,
-    status: CrisisStatus | None,
-    country: str | None,
+    uow: UnitOfWork, page: PageQuery, *, status: CrisisStatus | None, country: str | None
 ) -> list[Crisis]:
-    """Crises that the actor may see, oldest first; at most `fetch` after the key `after`."""
+    """Crises that the actor may see, oldest first: those of `page` and one more."""
     table = crisis_table
-    statement = select(table).order_by(table.c.id).limit(fetch)
+    statement = page.cut(select(table), table.c.id)
     if EVERYWHERE not in uow.actor.countries:
         statement = statement.where(table.c.countries.overlap(sorted(uow.actor.countries)))
     if status is not None:
         statement = statement.where(table.c.status == status.value)
     if country is not None:
         statement = statement.where(table.c.countries.contains([country]))
-    if after is not None:
-        statement = statement.where(table.c.id > after[0])
     return [crisis_of(row) for row in await uow.db.execute(statement)]

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tup
 
 from common.actor import EVERYWHERE
 from common.errors import ForbiddenError
+from common.http import PageQuery
 from common.uow import UnitOfWork
 from coordination.memberships.commands.seats import find
 from coordination.memberships.rules import SEATED, SITTING, Membership, MembershipStatus, Role
@@ -74,17 +75,13 @@ async def membership(uow: UnitOfWork, membership_id: UUID) -> Membership:
 
 
 async def memberships(
-    uow: UnitOfWork,
-    *,
-    after: tuple[Any, ...] | None,
-    fetch: int,
-    wanted: Mapping[str, object | None],
+    uow: UnitOfWork, page: PageQuery, *, wanted: Mapping[str, object | None]
 ) -> list[Membership]:
-    """Memberships that the actor may see, oldest first; at most `fetch` after the key `after`.
+    """Memberships that the actor may see, oldest first: those of `page` and one more.
 
     `wanted`: values by column; None leaves a column open.
     """
-    statement = select(membership_table).order_by(_m.id).limit(fetch)
+    statement = page.cut(select(membership_table), _m.id)
     if EVERYWHERE not in uow.actor.countries:
         statement = statement.where(_m.country.in_(sorted(uow.actor.countries)))
     if uow.actor.partner is not None:
@@ -92,8 +89,6 @@ async def memberships(
     for column, value in wanted.items():
         if value is not None:
             statement = statement.where(membership_table.c[column] == value)
-    if after is not None:
-        statement = statement.where(_m.id > after[0])
     return [membership_of(row) for row in await uow.db.execute(statement)]
 
 

@@ -15,7 +15,7 @@ from common.text import Paragraph
 from common.uow import UnitOfWork
 from disbursement.agreements import commands, queries
 from disbursement.agreements.commands import NewAgreement
-from disbursement.agreements.events import AgreementState
+from disbursement.agreements.events import AGREEMENT, AgreementState
 from disbursement.agreements.rules import (
     MAX_TRANCHES,
     Agreement,
@@ -349,7 +349,7 @@ async def cancel_agreement(
     )
 
 
-@routes.query("/agreements", scope=READ)
+@routes.query("/agreements", scope=READ, of=AGREEMENT)
 async def list_agreements(
     uow: UnitOfWork,
     page: PageQuery,
@@ -361,8 +361,7 @@ async def list_agreements(
     """List agreements, oldest first."""
     rows = await queries.agreements(
         uow,
-        after=page.after[0] if page.after else None,
-        limit=page.fetch,
+        page,
         grant_id=grant_id,
         partner_id=partner_id,
         status=status,

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from common.errors import NotFoundError
+from common.http import PageQuery
 from common.uow import UnitOfWork
 from disbursement.agreements.rules import Agreement, AgreementStatus
 from disbursement.agreements.tables import agreement_table, agreement_tranche
@@ -28,20 +29,17 @@ async def agreement_by_id(uow: UnitOfWork, agreement_id: UUID) -> Agreement:
 
 async def agreements(
     uow: UnitOfWork,
+    page: PageQuery,
     *,
-    after: UUID | None,
-    limit: int,
     grant_id: UUID | None = None,
     partner_id: UUID | None = None,
     status: AgreementStatus | None = None,
     country: str | None = None,
 ) -> Sequence[Agreement]:
-    """Up to `limit` agreements in the reader's reach, oldest first, after the one with that id."""
+    """The agreements in the reader's reach, oldest first: those of `page` and one more."""
     agreement = agreement_table.c
     statement = within_reach(select(agreement_table), agreement_table, uow.actor)
-    statement = statement.order_by(agreement.id).limit(limit)
-    if after is not None:
-        statement = statement.where(agreement.id > after)
+    statement = page.cut(statement, agreement.id)
     if grant_id is not None:
         statement = statement.where(agreement.grant_id == grant_id)
     if partner_id is not None:

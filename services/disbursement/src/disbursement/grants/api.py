@@ -25,7 +25,7 @@ from disbursement.errors import (
 from disbursement.grants import commands, queries
 from disbursement.grants.codes import Emergency, Window
 from disbursement.grants.commands import NewGrant
-from disbursement.grants.events import GrantState
+from disbursement.grants.events import GRANT, GrantState
 from disbursement.grants.rules import Funder, FunderRole, Grant, Source
 from disbursement.ledger.queries import TransactionRow, balances_of_grant, transactions_of_grant
 from disbursement.ledger.rules import MovementKind, Purse
@@ -298,7 +298,7 @@ async def record_receipt(uow: UnitOfWork, grant_id: UUID, body: ReceiptInput) ->
     return Reply.ok(GrantView.of(grant), sequence=grant.sequence)
 
 
-@routes.query("/grants", scope=READ)
+@routes.query("/grants", scope=READ, of=GRANT)
 async def list_grants(
     uow: UnitOfWork,
     page: PageQuery,
@@ -313,8 +313,7 @@ async def list_grants(
     """
     rows = await queries.grants(
         uow,
-        after=page.after[0] if page.after else None,
-        limit=page.fetch,
+        page,
         country=country,
         source=source,
         code=code,

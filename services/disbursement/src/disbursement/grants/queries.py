@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
 
+from common.http import PageQuery
 from common.uow import UnitOfWork
 from disbursement.grants.codes import find_codes
 from disbursement.grants.commands import permitted
@@ -21,22 +22,19 @@ async def grant_by_id(uow: UnitOfWork, grant_id: UUID) -> Grant:
 
 async def grants(
     uow: UnitOfWork,
+    page: PageQuery,
     *,
-    after: UUID | None,
-    limit: int,
     country: str | None = None,
     source: Source | None = None,
     code: str | None = None,
 ) -> Sequence[Grant]:
-    """Up to `limit` grants in the reader's reach, oldest first, after the one with that id.
+    """The grants in the reader's reach, oldest first: those of `page` and one more.
 
     `code`: a text with a project or application code, which several grants may share.
     """
     grant = funding_grant.c
     statement = within_reach(select(funding_grant), funding_grant, uow.actor)
-    statement = statement.order_by(grant.id).limit(limit)
-    if after is not None:
-        statement = statement.where(grant.id > after)
+    statement = page.cut(statement, grant.id)
     if country is not None:
         statement = statement.where(grant.country == country)
     if source is not None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, select
 
 from common.errors import NotFoundError
+from common.http import PageQuery
 from common.uow import UnitOfWork
 from disbursement.payments.rules.holds import SHOWING_HOLDS, HoldCause
 from disbursement.payments.rules.lifecycle import PaymentStatus
@@ -48,21 +49,18 @@ async def payment_by_id(uow: UnitOfWork, payment_id: UUID) -> Shown:
 
 async def payments(
     uow: UnitOfWork,
+    page: PageQuery,
     *,
-    after: UUID | None,
-    limit: int,
     grant_id: UUID | None = None,
     agreement_id: UUID | None = None,
     partner_id: UUID | None = None,
     status: PaymentStatus | None = None,
     country: str | None = None,
 ) -> Sequence[Shown]:
-    """Up to `limit` payments in the reader's reach, oldest first, after the one with that id."""
+    """The payments in the reader's reach, oldest first: those of `page` and one more."""
     payment = payment_table.c
     statement = within_reach(select(payment_table), payment_table, uow.actor)
-    statement = statement.order_by(payment.id).limit(limit)
-    if after is not None:
-        statement = statement.where(payment.id > after)
+    statement = page.cut(statement, payment.id)
     if grant_id is not None:
         statement = statement.where(payment.grant_id == grant_id)
     if agreement_id is not None:

@@ -18,7 +18,6 @@ from common.uow import Recorded, UnitOfWork
 from registry.imports.rules import MAX_PROBLEMS, Organisation, Outcome, Problem, read
 from registry.imports.tables import Report, State, import_table, values_of
 from registry.partners.events import PARTNER, Imported, PartnerState
-from registry.partners.rules import access
 from registry.partners.rules.partner import Partner, reckoned
 from registry.partners.tables import row_of
 
@@ -86,7 +85,7 @@ async def import_organisations(
     With a wrong row nothing is loaded, unless `skip_wrong`. `progress` is told the rows done so
     far. Raises ForbiddenError, UnreadableFileError, ImportRunningError.
     """
-    access.must_not_be_a_partner(uow.actor, "A partner's own access cannot import organisations.")
+    uow.actor.must_be_staff("import organisations")
     uow.actor.must_act_in(country)
     if not await uow.driver.fetchval(ONE_AT_A_TIME):
         raise ImportRunningError("Another file is being imported; try again when it is done.")

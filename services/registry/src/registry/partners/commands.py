@@ -77,9 +77,7 @@ async def register_partner(uow: UnitOfWork, facts: Facts) -> Partner:
     Raises InvalidError, ForbiddenError (a country outside the actor's, a partner-bound token),
     DuplicatePartnerError with the candidates, IdentifierTakenError.
     """
-    access.must_not_be_a_partner(
-        uow.actor, "Your access is bound to a partner that is registered already."
-    )
+    uow.actor.must_be_staff("register partners")
     uow.actor.must_act_in(facts.country)
     facts = rules.checked(facts)
     headquarters = await _headquarters(uow, facts)

@@ -93,29 +93,24 @@ class PartnerState(PublicModel):
     @classmethod
     def of(cls, partner: Partner) -> "PartnerState":
         """The public state of `partner`."""
-        return cls(**public_facts(partner))
+        return cls.model_validate(public_facts(partner), from_attributes=True)
 
 
 def public_facts(partner: Partner) -> dict[str, Any]:
-    """The fields of PartnerState, for it and for what shows more."""
+    """The fields of PartnerState, for it and for what shows more; what is nested, as it is."""
     facts = partner.facts
     return {
         "id": partner.id,
         "kind": facts.kind,
         "legal_name": facts.legal_name,
         "acronym": facts.acronym,
-        "names": tuple(
-            NameState(text=name.text, kind=name.kind, language=name.language, script=name.script)
-            for name in facts.names
-        ),
+        "names": facts.names,
         "country": facts.country,
         "countries": facts.countries,
         "headquarters_id": facts.headquarters_id,
         "led_by": facts.led_by,
         "identifiers": tuple(
-            IdentifierState(scheme=each.scheme, value=each.value)
-            for each in facts.identifiers
-            if each.scheme not in PRIVATE_SCHEMES
+            each for each in facts.identifiers if each.scheme not in PRIVATE_SCHEMES
         ),
         "local": partner.localisation.local,
         "local_evidence": partner.localisation.evidence,

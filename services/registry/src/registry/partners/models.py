@@ -10,7 +10,7 @@ from common.codes import Country
 from common.models import InputModel, PublicModel
 from common.text import Line, Paragraph
 from registry.eligibility.rules import Eligibility, Reason
-from registry.partners.events import EXAMPLE, IdentifierState, PartnerState, public_facts
+from registry.partners.events import EXAMPLE, PartnerState, public_facts
 from registry.partners.rules.identifiers import MAX_IDENTIFIERS, Identifier, Scheme, identifier
 from registry.partners.rules.kinds import Kind
 from registry.partners.rules.localisation import Affiliation, Local
@@ -152,20 +152,15 @@ class PartnerView(PartnerState):
     @classmethod
     def of(cls, partner: Partner) -> "PartnerView":
         """The view of `partner`."""
-        return cls(
-            **public_facts(partner)
-            | {
-                "identifiers": tuple(
-                    IdentifierState(scheme=each.scheme, value=each.value)
-                    for each in partner.facts.identifiers
-                )
-            },
-            affiliation=partner.facts.affiliation,
-            local_override=partner.local_override,
-            verified=partner.verified,
-            holds_until=partner.holds_until,
-            registered_at=partner.registered_at,
-        )
+        shown = {
+            "identifiers": partner.facts.identifiers,
+            "affiliation": partner.facts.affiliation,
+            "local_override": partner.local_override,
+            "verified": partner.verified,
+            "holds_until": partner.holds_until,
+            "registered_at": partner.registered_at,
+        }
+        return cls.model_validate(public_facts(partner) | shown, from_attributes=True)
 
 
 class EligibilityView(PublicModel):

@@ -10,6 +10,7 @@ from common.http import Page, PageQuery, Reply, Routes
 from common.uow import UnitOfWork
 from registry.eligibility.rules import Eligibility
 from registry.partners.api import READ
+from registry.partners.events import PARTNER
 from registry.partners.models import PartnerView
 from registry.partners.rules.kinds import Kind
 from registry.partners.rules.life import Status
@@ -22,7 +23,7 @@ from registry.search.rules import MAX_QUERY
 routes = Routes(tag="search", description="Finding partners.")
 
 
-@routes.query("/partners", scope=READ)
+@routes.query("/partners", scope=READ, of=PARTNER)
 async def list_partners(
     uow: UnitOfWork,
     page: PageQuery,
@@ -52,13 +53,27 @@ async def list_partners(
         return Reply.page(
             Page.of(rows, page, key=lambda row: (row["normal_name"], row["id"]), view=_view)
         )
-    if page.after is not None:
-        raise InvalidError(
-            "A search by name has one page; leave the cursor out.",
-            places=[Place("query:cursor", "not together with `name`", "not_together")],
-        )
+    _must_be_one_page(page)
     found = await queries.find_partners(uow, name, facets, page.limit)
     return Reply.page(Page(items=[_view(row) for row in found], next=None))
+
+
+def _must_be_one_page(page: PageQuery) -> None:
+    """Raises InvalidError for what needs a list that goes on."""
+    asked = {
+        "query:cursor": page.after is not None,
+        "query:changed_since": page.changed is not None,
+        "header:accept": page.whole,
+    }
+    places = [
+        Place(each, "not together with `name`", "not_together") for each in asked if asked[each]
+    ]
+    if places:
+        raise InvalidError(
+            "A search by name has one page, of the best matches; ask for it in JSON, and leave the "
+            "cursor and `changed_since` out.",
+            places=places,
+        )
 
 
 def _view(row: PartnerRow) -> PartnerView:

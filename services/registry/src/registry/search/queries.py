@@ -63,6 +63,7 @@ CROSS JOIN LATERAL (
 
 PartnerRow = Mapping[Any, Any]
 _columns = partner_table.c
+_BY_NAME = (_columns.normal_name, _columns.id)
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ _CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 async def list_partners(uow: UnitOfWork, facets: Facets, page: PageQuery) -> Sequence[PartnerRow]:
     """Rows of `partner_table` that the actor may see, ordered by name, one more than the page."""
     asked = _asked(uow, facets)
+    if page.changed is not None:
+        return await _rows(uow, page.cut(_seen(asked), *_BY_NAME), asked)
     if page.after is not None:
         asked["after_name"], asked["after_id"] = page.after
     return await _list(frozenset(asked)).rows(uow.driver, **asked, fetch=page.fetch)
@@ -114,8 +117,7 @@ async def list_partners(uow: UnitOfWork, facets: Facets, page: PageQuery) -> Seq
 @cache
 def _list(names: frozenset[str]) -> Compiled:
     """The list under these conditions, of which there are only so many."""
-    by_name = _seen(names).order_by(_columns.normal_name, _columns.id)
-    return Compiled(by_name.limit(bindparam("fetch")))
+    return Compiled(_seen(names).order_by(*_BY_NAME).limit(bindparam("fetch")))
 
 
 async def find_partners(

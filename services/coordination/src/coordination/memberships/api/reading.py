@@ -19,13 +19,14 @@ from coordination.memberships.api.views import (
     SitterView,
     shown,
 )
+from coordination.memberships.events import MEMBERSHIP
 from coordination.memberships.queries import Local
 from coordination.memberships.rules import MembershipStatus, Role
 
 routes = Routes(tag="tables", description="Who sits at a table, and who sits at none.")
 
 
-@routes.query("/memberships", scope=READ)
+@routes.query("/memberships", scope=READ, of=MEMBERSHIP)
 async def list_memberships(
     uow: UnitOfWork,
     page: PageQuery,
@@ -49,7 +50,7 @@ async def list_memberships(
         "country": country,
         "code": code,
     }
-    rows = await queries.memberships(uow, after=page.after, fetch=page.fetch, wanted=wanted)
+    rows = await queries.memberships(uow, page, wanted=wanted)
     return Reply.page(
         Page.of(
             rows, page, key=lambda row: (row.id,), view=lambda row: MembershipView.now(uow, row)

@@ -13,7 +13,6 @@ from common.db.faults import constraint_of
 from common.errors import ConflictError, DomainError, NotFoundError
 from common.sequence import Sequence
 from common.uow import UnitOfWork
-from coordination.access import must_not_be_a_partner
 from coordination.clusters.commands import hold_cluster
 from coordination.clusters.rules import Cluster
 from coordination.locks import Lock
@@ -46,7 +45,7 @@ def must_decide(uow: UnitOfWork, partner_id: UUID, country: str) -> None:
     """
     if uow.actor.partner == partner_id:
         raise OwnSeatError("Nobody decides on their own seat; the cluster's coordinator does.")
-    must_not_be_a_partner(uow.actor, "decide for the cluster")
+    uow.actor.must_be_staff("decide for the cluster")
     uow.actor.must_act_in(country)
 
 

@@ -18,6 +18,7 @@ from disbursement.payments.api.views import (
     InstructionView,
     PaymentView,
 )
+from disbursement.payments.events import PAYMENT
 from disbursement.payments.rules.lifecycle import PaymentStatus
 
 READ = "disbursement.payments.read"
@@ -25,7 +26,7 @@ READ = "disbursement.payments.read"
 routes = Routes(tag="payments")
 
 
-@routes.query("/payments", scope=READ)
+@routes.query("/payments", scope=READ, of=PAYMENT)
 async def list_payments(
     uow: UnitOfWork,
     page: PageQuery,
@@ -38,8 +39,7 @@ async def list_payments(
     """List payments, oldest first."""
     rows = await queries.payments(
         uow,
-        after=page.after[0] if page.after else None,
-        limit=page.fetch,
+        page,
         grant_id=grant_id,
         agreement_id=agreement_id,
         partner_id=partner_id,

@@ -28,7 +28,7 @@ def must_edit(actor: Actor, partner: Partner) -> None:
 
 def must_judge(actor: Actor, partner: Partner, deed: str) -> None:
     """Raises ForbiddenError unless the actor is a person of the partner's country, not its own."""
-    must_not_be_a_partner(actor, f"A partner's own access cannot {deed}.")
+    actor.must_be_staff(deed)
     actor.must_act_in(partner.facts.country)
     actor.must_be_human(deed)
 
@@ -47,9 +47,3 @@ def must_be_able_to_change(actor: Actor, before: Facts, after: Facts) -> None:
 
 def _ours(facts: Facts) -> set[Identifier]:
     return {each for each in facts.identifiers if each.scheme in PRIVATE_SCHEMES}
-
-
-def must_not_be_a_partner(actor: Actor, sentence: str) -> None:
-    """Raises ForbiddenError with `sentence` for a partner-bound token."""
-    if actor.partner is not None:
-        raise ForbiddenError(sentence)
