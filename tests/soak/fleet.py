@@ -46,7 +46,8 @@ class Fleet(Stack):
     def start(self, member: str, extra_env: Mapping[str, str] | None = None) -> None:
         """Start one process, with `extra_env` over its settings; it must be down."""
         service, part, number = member.split("-")
-        port = self.replicas[service][int(number) - 1].rpartition(":")[2]
+        replica = self.replicas[service][int(number) - 1]
+        port = replica.rpartition(":")[2] if part == "api" else str(free_port())
         self.processes[member] = child = Child(
             member,
             [sys.executable, "-m", service, "serve" if part == "api" else "work"],

@@ -11,6 +11,7 @@ import httpx
 import jsonschema
 import pytest
 
+from common.http.health import health_app
 from support import parcels
 from support.api import Api, open_api, problem
 from support.parcels import packed
@@ -44,6 +45,23 @@ async def migrated(
 async def test_a_process_that_runs_is_alive(api: Api) -> None:
     answer = await api.client.get("/livez")
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+
+
+async def test_a_worker_tells_its_health_and_its_numbers_and_nothing_else(migrated: Api) -> None:
+    transport = httpx.ASGITransport(health_app(migrated.runtime))
+    async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
+        answers = {
+            path: (await client.get(path)).status_code
+            for path in ("/livez", "/readyz", "/metrics", "/docs", "/v1/parcels", "/v1/events")
+        }
+    assert answers == {
+        "/livez": 200,
+        "/readyz": 200,
+        "/metrics": 200,
+        "/docs": 404,
+        "/v1/parcels": 404,
+        "/v1/events": 404,
+    }
 
 
 async def test_a_service_is_ready_when_its_database_is_in_date(migrated: Api) -> None:

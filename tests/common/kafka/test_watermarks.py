@@ -213,6 +213,9 @@ RESTORE = """
 SET session_replication_role = replica;
 DELETE FROM journal WHERE position > {0} OR position IS NULL;
 UPDATE journal_head SET position = {0}, hash = (SELECT hash FROM journal WHERE position = {0});
+DELETE FROM journal_latest;
+INSERT INTO journal_latest
+    SELECT stream, stream_type, max(position) FROM journal GROUP BY stream, stream_type;
 UPDATE reader SET position = {0};
 RESET session_replication_role;
 """

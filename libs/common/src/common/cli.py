@@ -84,7 +84,7 @@ def _add_processes(app: typer.Typer, service: Service) -> None:
 
     @app.command()
     def work() -> None:
-        """Seal, publish, follow and react."""
+        """Seal, publish, follow and react; HTTP answers health and metrics only."""
         serving.run(service, read_settings(service), api=False, worker=True)
 
     @app.command()

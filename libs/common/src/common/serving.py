@@ -1,5 +1,7 @@
 """A service's process: start, serve and work, and an orderly stop.
 
+One that only works listens too: for its health and its metrics.
+
 On SIGTERM or SIGINT readiness goes off first, then requests under way are finished and the worker's
 parts let go of what they hold, all within `drain_seconds`.
 """
@@ -12,9 +14,11 @@ from contextlib import AsyncExitStack, contextmanager
 import structlog
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
 from common import points
 from common.http.app import create_app
+from common.http.health import health_app
 from common.runtime import Runtime, for_worker, open_runtime
 from common.service import Service
 from common.settings import CommonSettings
@@ -48,15 +52,15 @@ async def _run(service: Service, settings: CommonSettings, *, api: bool, worker:
         if worker:
             size = settings.worker_pool_size if api else settings.database_pool_size
             parts = parts_of(await opened.enter_async_context(for_worker(runtime, size)))
-        server = _server(runtime) if api else None
+        server = _server(create_app(runtime) if api else health_app(runtime), settings)
         _on_signals(runtime, stop)
-        tasks = [asyncio.create_task(run_parts(parts, stop), name="worker")]
-        if server is not None:
-            tasks.append(asyncio.create_task(_serve(server, stop), name="api"))
+        tasks = [
+            asyncio.create_task(run_parts(parts, stop), name="worker"),
+            asyncio.create_task(_serve(server, stop), name="http"),
+        ]
         await stop.wait()
         log.info("stopping", within_seconds=settings.drain_seconds)
-        if server is not None:
-            server.should_exit = True
+        server.should_exit = True
         await _finish(tasks, settings.drain_seconds)
 
 
@@ -71,11 +75,10 @@ async def _finish(tasks: list[asyncio.Task[None]], within_seconds: float) -> Non
             raise outcome
 
 
-def _server(runtime: Runtime) -> Server:
-    settings = runtime.settings
+def _server(app: Starlette, settings: CommonSettings) -> Server:
     return Server(
         uvicorn.Config(
-            create_app(runtime),
+            app,
             host=settings.host,
             port=settings.port,
             log_config=None,

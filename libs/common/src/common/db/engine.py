@@ -55,6 +55,7 @@ def create_engine(
         max_overflow=0,
         pool_timeout=pool_timeout,
         pool_recycle=1800,
+        pool_use_lifo=True,  # the few that are used know their statements already
         pool_pre_ping=False,
         hide_parameters=True,  # an error in a log must not carry what the statement carried
         json_serializer=dumps_compact,

@@ -12,8 +12,9 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from common.db.migrate import current_revision, head_revision, revisions
@@ -43,7 +44,14 @@ class Schema:
         return f"is at {present}, this code expects {self.head}: run migrate"
 
 
-def add_health(app: FastAPI, runtime: "Runtime") -> None:
+def health_app(runtime: "Runtime") -> Starlette:
+    """All that a process answers that only works."""
+    app = Starlette()
+    add_health(app, runtime)
+    return app
+
+
+def add_health(app: Starlette, runtime: "Runtime") -> None:
     """Add `/livez`, `/readyz` and `/metrics`; none needs a token or appears in the OpenAPI."""
     schema = functools.cache(lambda: Schema.of(runtime.service.name))  # reads files: once
 

@@ -36,6 +36,8 @@ log = structlog.get_logger()
 BATCH = 2000
 CHUNK = 200
 BATCH_BYTES = 16 * 1024 * 1024
+FEW = 100
+"""A smaller batch took all there was; looking again would only be in the way of who waits for it."""
 POLL_SECONDS = 0.5
 FULL_SCAN_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.1
@@ -44,8 +46,13 @@ WINDOW = 10_000
 """How far below the highest sealed entry the quick scan begins."""
 
 # What is unsealed changes too fast for the planner's statistics: left alone it may read and sort a
-# whole backlog for every batch.
-IN_INDEX_ORDER = ("enable_bitmapscan = off", "enable_seqscan = off", "enable_sort = off")
+# whole backlog for every batch. One plan does for every batch, so it is made once.
+IN_INDEX_ORDER = (
+    "enable_bitmapscan = off",
+    "enable_seqscan = off",
+    "enable_sort = off",
+    "plan_cache_mode = force_generic_plan",
+)
 
 HEAD = "SELECT position, hash FROM journal_head FOR UPDATE SKIP LOCKED"
 
@@ -143,7 +150,7 @@ class Sealer:
                 everything = loop.time() - last_full >= FULL_SCAN_SECONDS
                 if everything:
                     last_full = loop.time()
-                if not await self.seal_batch(everything=everything):
+                if await self.seal_batch(everything=everything) < FEW:
                     await watch.wait(POLL_SECONDS)
                 pause = FIRST_PAUSE_SECONDS
             except Exception as error:

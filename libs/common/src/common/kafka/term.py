@@ -146,8 +146,6 @@ class Term:
             self._position = position
             self._sent = batch.rows[-1:]
         self._remember(marked=bool(marks), events=bool(batch.rows))
-        if batch.drained:
-            await self._moved()
         if marks:
             await self._out.reader.agree(READER, self._holder)
 
@@ -230,7 +228,8 @@ class Term:
         return more
 
     async def _idle(self, watch: Watch, stopping: "asyncio.Task[bool]") -> None:
-        """Wait for a wake-up, the next watermark or the slow poll that catches a lost wake-up."""
+        """Finish the cursor's move, then wait for a wake-up, the next watermark or the slow poll that catches a lost wake-up."""
+        await self._moved()
         pause = min(POLL_SECONDS, max(0.0, self._mark_at(drained=True) - self._now()))
         woken = asyncio.create_task(watch.wait(pause))
         try:

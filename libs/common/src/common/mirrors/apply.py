@@ -53,6 +53,11 @@ class Applied:
     watermarks: Mapping[Partition, Watermark]
 
 
+# Rows and offsets go together: what a crash of the server forgets is read again from there. Whoever
+# decides on a row commits behind it in the same log, so a decision never outlives what it rests on.
+NO_WAIT_FOR_DISK = "synchronous_commit = off"
+
+
 class Applier:
     """Applies batches to the mirrors of one service. `partitions`: how many each topic has."""
 
@@ -118,7 +123,7 @@ class Applier:
     ) -> Applied:
         absorbed: list[Absorbed] = []
         parked = ghosts = duties = 0
-        async with transaction(self._engine) as driver:
+        async with transaction(self._engine, NO_WAIT_FOR_DISK) as driver:
             whole = await whole_anew(driver, cluster_id, steps)
             await move(driver, cluster_id, steps)
             for topic in sorted(items):

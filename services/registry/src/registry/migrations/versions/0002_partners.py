@@ -73,6 +73,10 @@ def upgrade() -> None:
     op.execute("CREATE INDEX partner_by_name ON partner (normal_name, id)")
     for facet in ("kind", "country", "status", "eligibility", "local"):
         op.execute(f"CREATE INDEX partner_by_{facet} ON partner ({facet}, normal_name, id)")
+    # names go with kinds ("University of …"): walking a whole country by name finds one kind late
+    op.execute(
+        "CREATE INDEX partner_by_country_and_kind ON partner (country, kind, normal_name, id)"
+    )
     op.execute("CREATE INDEX partner_words ON partner USING gin (words)")
     op.execute("CREATE INDEX partner_works_in ON partner USING gin (countries)")
     op.execute("CREATE INDEX partner_seen_from ON partner USING gin (seen_from)")
