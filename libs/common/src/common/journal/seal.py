@@ -37,7 +37,7 @@ BATCH = 2000
 CHUNK = 200
 BATCH_BYTES = 16 * 1024 * 1024
 FEW = 100
-"""A smaller batch took all there was; looking again would only be in the way of who waits for it."""
+"""A smaller batch took all there was; looking again would be in the way of who waits for it."""
 POLL_SECONDS = 0.5
 FULL_SCAN_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.1

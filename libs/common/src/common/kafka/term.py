@@ -228,7 +228,9 @@ class Term:
         return more
 
     async def _idle(self, watch: Watch, stopping: "asyncio.Task[bool]") -> None:
-        """Finish the cursor's move, then wait for a wake-up, the next watermark or the slow poll that catches a lost wake-up."""
+        """Finish the cursor's move, then wait for a wake-up, the next watermark or the slow poll
+        that catches a lost wake-up.
+        """
         await self._moved()
         pause = min(POLL_SECONDS, max(0.0, self._mark_at(drained=True) - self._now()))
         woken = asyncio.create_task(watch.wait(pause))
