@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 
 from common.db.embedded import EmbeddedPostgres
 from common.kafka.embedded import EmbeddedKafka
@@ -29,6 +30,16 @@ from support.databases import Databases
 T = TypeVar("T")
 
 _numbers = itertools.count(1)
+
+
+# What is not configured as a service is prints plain failures, too: structlog's own default draws
+# every local value, which takes seconds.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 # --- servers ------------------------------------------------------------------------------------

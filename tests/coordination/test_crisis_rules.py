@@ -39,7 +39,7 @@ def test_a_glide_number_is_hazard_year_number_country(text: str) -> None:
         ("FL-2024-000123-BGD\n", "not a GLIDE number"),
         ("FL-٢٠٢٤-000123-BGD", "not a GLIDE number"),
         ("XX-2024-000123-BGD", "XX is not a hazard"),
-        ("FL-2024-000123-XXX", "XXX is not an ISO 3166-1"),
+        ("FL-2024-000123-ZZZ", "ZZZ is not an ISO 3166-1"),
     ],
 )
 def test_a_wrong_glide_number_is_told_what_is_wrong(text: str, complaint: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from typing import Any
 
@@ -20,13 +21,20 @@ TRACE = traces.Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
 @pytest.fixture
 def lines() -> Iterator[StringIO]:
     """Logging as a service has it, undone after the test."""
-    root = logging.getLogger()
+    with logging_as_before():
+        stream = StringIO()
+        configure_logs("post", stream=stream)
+        yield stream
+
+
+@contextmanager
+def logging_as_before() -> Iterator[None]:
+    """What is configured inside ends with it."""
+    root, configured = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
-    stream = StringIO()
-    configure_logs("post", stream=stream)
-    yield stream
+    yield
     root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 def printed(lines: StringIO) -> dict[str, Any]:
@@ -134,3 +142,24 @@ def test_what_is_remembered_of_complaints_is_bounded() -> None:
         record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, f"no {number}", (), None)
         assert outages.filter(record)
     assert len(outages._last) == MAX_COMPLAINTS
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_failure_shows_where_it_was_and_no_values_that_lay_there(log_format: str) -> None:
+    """Local values are a request's private words, keys, connections: and to print them takes
+    seconds.
+    """
+    words = "what the partner told us"
+    with logging_as_before():
+        stream = StringIO()
+        configure_logs("post", log_format=log_format, stream=stream)
+        try:
+            _fail(words)
+        except ValueError:
+            structlog.get_logger().exception("failed")
+    assert "in _fail" in stream.getvalue()
+    assert words not in stream.getvalue()
+
+
+def _fail(words: str) -> None:
+    raise ValueError(len(words))

@@ -54,14 +54,13 @@ def configure_logs(
         name_service,
         add_trace,
     ]
+    # A failure is written out before secrets are struck out, and without local values.
+    finish: list[Any] = [structlog.processors.format_exc_info, strike_out]
     if log_format == "json":
-        finish: list[Any] = [
-            structlog.processors.format_exc_info,
-            strike_out,
-            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
-        ]
+        finish.append(structlog.processors.JSONRenderer(ensure_ascii=False, default=str))
     else:
-        finish = [strike_out, structlog.dev.ConsoleRenderer()]
+        plain = structlog.dev.plain_traceback
+        finish.append(structlog.dev.ConsoleRenderer(exception_formatter=plain))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
