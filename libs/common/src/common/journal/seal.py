@@ -36,8 +36,9 @@ log = structlog.get_logger()
 BATCH = 2000
 CHUNK = 200
 BATCH_BYTES = 16 * 1024 * 1024
-FEW = 100
-"""A smaller batch took all there was; looking again would be in the way of who waits for it."""
+FEW = 32
+"""A smaller batch took all there was, however large its rows (so few never reach BATCH_BYTES).
+Looking again at once would be in the way of who waits for it."""
 POLL_SECONDS = 0.5
 FULL_SCAN_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.1
