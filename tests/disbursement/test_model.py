@@ -33,8 +33,8 @@ from disbursement.payments.commands.outcome import Evidence
 from disbursement.payments.rules.evidence import EvidenceKind, Outcome
 from disbursement.payments.rules.holds import HoldReason
 from support.disbursement import TODAY, usd
-from support.payment_bench import PEOPLE, Bench, Given, Kept, open_bench
 from support.payment_oracle import AFTER, DECIDERS, NOT_LIVE, PLACES, PROVES, Oracle, Pact
+from support.payment_rig import PEOPLE, Given, Kept, Rig, open_rig
 
 EXAMPLES = 20
 STEPS = 70
@@ -76,7 +76,7 @@ DEEDS = {
 class Model(RuleBasedStateMachine):
     """One example: a grant with two agreements of two partners, and whatever is done to them."""
 
-    bench: ClassVar[Bench]
+    rig: ClassVar[Rig]
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Model(RuleBasedStateMachine):
         self._set_up()
 
     def _set_up(self) -> None:
-        world, run = self.bench.world, self.bench.run
+        world, run = self.rig.world, self.rig.run
         grant = run(world.grant(usd(GRANT)))
         self.grant = self.ids["grant"] = grant.id
         self.oracle.purses["grant", "available"] = Decimal(GRANT)
@@ -111,9 +111,9 @@ class Model(RuleBasedStateMachine):
         person: str = "amina",
     ) -> T | None:
         """What the service makes of it, which must be what the oracle expects."""
-        result, code = self.bench.do(work, PEOPLE[person])
+        result, code = self.rig.do(work, PEOPLE[person])
         assert (code in expected) if code else not expected, f"{code=}, {expected=}"
-        self.bench.reached[code or "done"] += 1
+        self.rig.reached[code or "done"] += 1
         return result
 
     def pact(self, name: str) -> Pact:
@@ -203,22 +203,22 @@ class Model(RuleBasedStateMachine):
         self.oracle.eligible[given.name] = eligible
         partner = self.ids[f"partner of {given.name}"]
         word = "eligible" if eligible else "ineligible"
-        self.bench.run(self.bench.world.says(partner, eligibility=word))
+        self.rig.run(self.rig.world.says(partner, eligibility=word))
         if given.which % 2:
             self.react(given)
 
     def react(self, given: Given) -> None:
         expected = self.oracle.react(given.name)
         partner = self.ids[f"partner of {given.name}"]
-        came = self.bench.run(self.bench.world.react(partner, fresh=self.oracle.fresh))
+        came = self.rig.run(self.rig.world.react(partner, fresh=self.oracle.fresh))
         assert came.value == expected
 
     def the_mirror_ages(self, given: Given) -> None:
         """What we know of partners is old, or new again."""
         self.oracle.fresh = given.which > 1
-        world = self.bench.world
+        world = self.rig.world
         age = timedelta(minutes=0 if self.oracle.fresh else 5)
-        self.bench.run(world.watermark(world.now - age))
+        self.rig.run(world.watermark(world.now - age))
 
     # --- paying -----------------------------------------------------------------------------------
 
@@ -321,7 +321,7 @@ class Model(RuleBasedStateMachine):
 
     def _evidence(self, payment: Kept, number: int) -> UUID:
         """Its id."""
-        found: UUID = self.bench.look(self.grant).evidence[payment.id][number]["id"]
+        found: UUID = self.rig.look(self.grant).evidence[payment.id][number]["id"]
         return found
 
     def receipt(self, given: Given) -> None:
@@ -347,11 +347,11 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def both_have_come_to_the_same(self) -> None:
-        seen = self.bench.look(self.grant)
+        seen = self.rig.look(self.grant)
         assert seen.payments.keys() == {payment.id for payment in self.kept}
         for payment in self.kept:
             slip, (row,) = payment.slip, seen.payments[payment.id]
-            self.bench.reached[slip.status] += 1
+            self.rig.reached[slip.status] += 1
             assert (row["status"], row["revision"]) == (slip.status, slip.revision)
             assert row["approvals_given"] == slip.approvals
             assert (row["confirmed_on"] is not None) == slip.confirmed
@@ -370,17 +370,17 @@ def _standing(word: str) -> str:
 
 
 @pytest.fixture
-def bench(disbursement_url: str) -> Iterator[Bench]:
+def rig(disbursement_url: str) -> Iterator[Rig]:
     """One service for all examples: each has a grant, agreements and partners of its own."""
-    with open_bench(disbursement_url) as bench:
-        yield bench
+    with open_rig(disbursement_url) as rig:
+        yield rig
 
 
 def test_payments_and_their_money_do_what_the_rules_say_whatever_is_done(
-    bench: Bench, request: pytest.FixtureRequest
+    rig: Rig, request: pytest.FixtureRequest
 ) -> None:
     long = request.config.getoption("--hypothesis-seed") is not None
-    machine = type("Model", (Model,), {"bench": bench})
+    machine = type("Model", (Model,), {"rig": rig})
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -393,5 +393,5 @@ def test_payments_and_their_money_do_what_the_rules_say_whatever_is_done(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert bench.run(bench.world.breaches()) == []
-    assert bench.reached.keys() >= {*PLACES, *NOT_LIVE, "draft", "held", "done"}, "it came not far"
+    assert rig.run(rig.world.breaches()) == []
+    assert rig.reached.keys() >= {*PLACES, *NOT_LIVE, "draft", "held", "done"}, "it came not far"

@@ -83,7 +83,7 @@ class Seen:
 
 
 @dataclass
-class Bench:
+class Rig:
     """A world and the loop that it lives on. `reached` counts what examples come to."""
 
     world: World
@@ -107,13 +107,13 @@ class Bench:
 
 
 @contextmanager
-def open_bench(database_url: str) -> Iterator[Bench]:
+def open_rig(database_url: str) -> Iterator[Rig]:
     """The service at noon, on a loop of its own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         opening = open_world(database_url)
         world = runner.run(opening.__aenter__())
         try:
-            yield Bench(world, runner)
+            yield Rig(world, runner)
         finally:
             runner.run(opening.__aexit__(None, None, None))
 
