@@ -161,8 +161,8 @@ async def with_foundation(url: str, tables: str) -> None:
     """Make what every service's database has, and `tables` by their SQL."""
     driver = await asyncpg.connect(url.replace("postgresql+asyncpg", "postgresql"))
     try:
-        await foundation.create_on(driver)
-        await driver.execute(tables)
+        for statements in (*foundation.statements(), tables):
+            await driver.execute(statements)
     finally:
         await driver.close()
 

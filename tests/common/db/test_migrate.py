@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.db.engine import create_engine
-from common.db.migrate import current_revision, head_revision, is_current, upgrade
+from common.db.migrate import current_revision, head_revision, upgrade
 
 ENV = "from sqlalchemy import MetaData\nfrom common.db.alembic_env import run\nrun(MetaData())\n"
 REVISION = """
@@ -58,11 +58,11 @@ async def test_a_database_is_current_once_it_has_every_revision(
     scratch_database: str, engine: AsyncEngine, package: Package
 ) -> None:
     package.add("0001", "CREATE TABLE parcel (n int)")
-    assert not await is_current(engine, package.name)
+    assert await current_revision(engine) is None
     await upgrade(scratch_database, package.name)
-    assert await is_current(engine, package.name)
+    assert await current_revision(engine) == head_revision(package.name) == "0001"
     package.add("0002", "CREATE TABLE shelf (n int)")
-    assert not await is_current(engine, package.name)
+    assert await current_revision(engine) == "0001"
     assert head_revision(package.name) == "0002"
 
 

@@ -28,9 +28,3 @@ def create(op: Any) -> None:
     for text in statements():
         # several statements at once need the simple protocol, which only the driver itself speaks
         connection.run_async(lambda driver, text=text: driver.execute(text))
-
-
-async def create_on(driver: Any) -> None:
-    """Create the foundation on `driver`, an asyncpg connection."""
-    for text in statements():
-        await driver.execute(text)

@@ -67,11 +67,6 @@ def revisions(package: str) -> frozenset[str]:
     return frozenset(script.revision for script in scripts.walk_revisions())
 
 
-async def is_current(engine: AsyncEngine, package: str) -> bool:
-    """Whether the database is at exactly the schema that this code expects."""
-    return await current_revision(engine) == head_revision(package)
-
-
 def config(package: str) -> Config:
     """Alembic's configuration for a package's scripts; there is no alembic.ini."""
     found = importlib.util.find_spec(package)

@@ -44,10 +44,6 @@ class MirrorAge:
             return Stale.CLOCK_SKEW
         return Stale.TOO_OLD if self.seconds > Decimal(str(bound_seconds)) else None
 
-    def too_old(self, bound_seconds: float | Decimal) -> bool:
-        """Whether there is any problem at all."""
-        return self.problem(bound_seconds) is not None
-
 
 # `waited`: how long this transaction has been under way; without one, nothing.
 _AGE = """
