@@ -44,8 +44,6 @@ def create_app(runtime: "Runtime") -> FastAPI:
         units=runtime.units,
         tokens=_tokens(runtime),
         cursors=Cursors(_cursor_key(runtime)),
-        clock=runtime.clock,
-        ids=runtime.ids,
         runtime=runtime,
     )
     add_health(app, runtime)

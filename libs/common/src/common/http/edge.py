@@ -49,7 +49,6 @@ class Edge:
             return
         began = perf_counter()
         trace = traces.begin(self._ids, _traceparent(scope))
-        scope["trace"] = trace
         token = traces.current.set(trace)
         trace_header = (b"trace-id", trace.trace_id.encode())
         status = 0

@@ -18,7 +18,6 @@ from starlette.responses import Response
 
 from common.actor import Actor
 from common.aggregate import Aggregate
-from common.clock import Clock
 from common.errors import DomainError
 from common.http.auth import Tokens
 from common.http.etags import expected_version, is_known
@@ -26,14 +25,16 @@ from common.http.export import MAX_EXPORTS, PAGE, Export, Form, TooManyExportsEr
 from common.http.idempotency import Attempt, Key, attempt, is_remembered
 from common.http.listing import Listing, not_together
 from common.http.paging import Cursors, Page
-from common.http.problems import answer_of
+from common.http.problems import answer_of, trace_id
 from common.http.replies import Answer, Reply
-from common.ids import Ids
 from common.journal.record import Context
-from common.telemetry.traces import Trace
+from common.telemetry import traces
 from common.uow import UnitOfWork, UnitsOfWork
 
 Work = Callable[..., Awaitable[Any]]
+
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest request body, unless an operation says otherwise (a bulk import)."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,6 @@ class Site:
     units: UnitsOfWork
     tokens: Tokens
     cursors: Cursors
-    clock: Clock
-    ids: Ids
     runtime: Any
     exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPORTS))
 
@@ -76,7 +75,7 @@ class Operation:
     match: bool = False
     key: Key = Key.NONE
     uploads: tuple[str, ...] = ()
-    max_body_bytes: int = 1024 * 1024
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 async def run_command(operation: Operation, request: Request, values: dict[str, Any]) -> Response:
@@ -89,7 +88,7 @@ async def run_command(operation: Operation, request: Request, values: dict[str, 
     except DomainError as error:
         if tried is None or not is_remembered(error):
             raise
-        answer = await _remember(call, tried, answer_of(error, trace_of(request).trace_id))
+        answer = await _remember(call, tried, answer_of(error, trace_id()))
     return answer.response()
 
 
@@ -170,17 +169,11 @@ async def run_plain(operation: Operation, request: Request, values: dict[str, An
 
 
 def call_of(request: Request) -> Call:
-    """The request as the guard left it: authenticated, with its trace."""
-    trace = trace_of(request)
+    """The request as edge and guard left it: with its trace, and authenticated."""
+    trace = traces.current.get()
+    assert trace is not None, "the edge begins a trace for every request"
     context = Context(correlation_id=trace.trace_id, traceparent=str(trace))
     return Call(request, request.app.state.site, request.scope["actor"], context)
-
-
-def trace_of(request: Request) -> Trace:
-    """The trace that the edge began for this request."""
-    trace = request.scope["trace"]
-    assert isinstance(trace, Trace)
-    return trace
 
 
 class _Command:
@@ -239,7 +232,10 @@ def _checked(operation: Operation, reply: Any) -> Reply[Any]:
             "name its statuses in the decorator: statuses=(201,)"
         )
     if reply.sequence is not None and not operation.versioned:
-        raise TypeError(f"{operation.name} answers with a version: say versioned=True")
+        raise TypeError(
+            f"{operation.name} answers with a version that cannot be read off its code; "
+            "give `sequence=` to a maker of Reply in it"
+        )
     return reply
 
 

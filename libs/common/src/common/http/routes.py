@@ -22,7 +22,14 @@ from starlette.routing import BaseRoute
 from common.aggregate import Aggregate
 from common.errors import DomainError
 from common.http import openapi
-from common.http.endpoint import Call, Operation, run_command, run_plain, run_query
+from common.http.endpoint import (
+    MAX_BODY_BYTES,
+    Call,
+    Operation,
+    run_command,
+    run_plain,
+    run_query,
+)
 from common.http.guard import GuardedRoute
 from common.http.idempotency import Key
 from common.http.listing import PARAMETERS, SINCE
@@ -32,9 +39,6 @@ from common.uow import UnitOfWork
 
 Method = Literal["POST", "PUT", "PATCH", "DELETE"]
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
-
-MAX_BODY_BYTES = 1024 * 1024
-"""The largest request body, unless an operation says otherwise (a bulk import)."""
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _STATUS_OF_REPLY = {"ok": 200, "page": 200, "created": 201, "no_content": 204}
@@ -71,14 +75,13 @@ class Routes:
         match: bool = False,
         refuses: tuple[type[DomainError], ...] = (),
         statuses: tuple[int, ...] | None = None,
-        versioned: bool | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> Callable[[Function], Function]:
         """Declare a change. It runs in one transaction, committed before the answer is sent.
 
         `key`: POSTs take an Idempotency-Key unless told otherwise. `match`: If-Match is needed and
-        arrives as `expected: Sequence`. `statuses` and `versioned` (it answers with an ETag): only
-        where they cannot be read off the `Reply` that the function makes.
+        arrives as `expected: Sequence`. `statuses`: only where they cannot be read off the `Reply`
+        that the function makes. `max_body_bytes`: for larger bodies than usual.
         """
         if key is None:
             key = Key.OPTIONAL if method == "POST" else Key.NONE
@@ -91,7 +94,7 @@ class Routes:
                 scope=scope,
                 work=work,
                 statuses=statuses or _statuses(work),
-                versioned=_is_versioned(work) if versioned is None else versioned,
+                versioned=_is_versioned(work),
                 match=match,
                 key=key,
                 uploads=_uploads(work),
@@ -109,8 +112,6 @@ class Routes:
         scope: str,
         of: Aggregate | None = None,
         refuses: tuple[type[DomainError], ...] = (),
-        statuses: tuple[int, ...] | None = None,
-        versioned: bool | None = None,
     ) -> Callable[[Function], Function]:
         """Declare a read. No transaction: each statement sees the newest commit.
 
@@ -125,10 +126,10 @@ class Routes:
                 path=self.prefix + path,
                 scope=scope,
                 work=work,
-                statuses=statuses or _statuses(work),
+                statuses=_statuses(work),
                 paged=PageQuery in _hints(work).values(),
                 lists=None if of is None else (of, _item_model(work)),
-                versioned=_is_versioned(work) if versioned is None else versioned,
+                versioned=_is_versioned(work),
             )
             self._add(operation, run_query, refuses)
             return work
@@ -137,14 +138,13 @@ class Routes:
 
     def plain(
         self,
-        method: Literal["GET", "POST"],
+        method: Literal["GET"],
         path: str,
         *,
         scope: str,
         media_type: str,
         headers: Mapping[str, str] | None = None,
         refuses: tuple[type[DomainError], ...] = (),
-        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> Callable[[Function], Function]:
         """Declare an operation that takes a `call: Call`, opens its own units of work and returns a
         Response: a stream, an export, a long poll. `headers`: what each of its own tells."""
@@ -157,7 +157,6 @@ class Routes:
                 scope=scope,
                 work=work,
                 statuses=(200,),
-                max_body_bytes=max_body_bytes,
             )
             self._add(operation, run_plain, refuses, media_type, headers or _NO_HEADERS)
             return work
