@@ -20,6 +20,7 @@ import httpx
 import psutil
 from rich.console import Console
 
+from common.clock import SystemClock
 from common.db import migrate
 from common.db.embedded import EmbeddedPostgres
 from common.http.auth.dev import mint_token
@@ -191,6 +192,7 @@ class Scene:
             subject="bench",
             scopes=scopes,
             audience=services,
+            clock=SystemClock(),
             roles=["payment_approver"],
         )
 

@@ -17,14 +17,15 @@ from uuid import UUID
 import asyncpg
 
 from common.audit import audit
-from common.clock import SystemClock, today
+from common.clock import SystemClock
 from common.db.embedded import EmbeddedPostgres
 from common.dev.audit import compare_mirrors
 from common.dev.stack import SERVICES, Stack
 from common.kafka.embedded import EmbeddedKafka
-from common.runtime import open_runtime, plain_dsn
+from common.runtime import open_runtime
 from faults.client import PATIENCE_SECONDS, Asked, ask
 from journeys.people import Crew, Person
+from support.databases import plain_dsn
 from support.registry import CERTIFICATE, GOOD, PROFILE, REASON, SHAPLA
 
 ENVIRONMENT = {
@@ -367,7 +368,7 @@ class Scene:
 async def scene_on(stack: Stack) -> AsyncIterator[Scene]:
     """People for the stack, a partner and a grant."""
     async with Crew(stack) as crew:
-        scene = Scene(stack, crew, today(SystemClock()))
+        scene = Scene(stack, crew, SystemClock().now().date())
         scene.grant = await scene.new_grant()
         scene.partner = await scene.new_partner()
         try:

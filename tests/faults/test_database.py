@@ -15,8 +15,8 @@ import asyncpg
 import httpx
 import pytest
 
-from common.runtime import plain_dsn
 from support.api import Api, problem
+from support.databases import plain_dsn
 from support.disbursement import World, api_of, open_world
 
 POOL = 4

@@ -15,9 +15,9 @@ import asyncpg
 import httpx
 import pytest
 
-from common.runtime import plain_dsn
 from faults.scene import Scene
 from journeys.people import IDS, Person
+from support.databases import plain_dsn
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),

@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from common.runtime import plain_dsn
 from faults.client import Asked
 from faults.scene import Scene
 from faults.topics import newest_is_last
 from journeys.people import IDS
+from support.databases import plain_dsn
 from support.registry import SHAPLA
 
 pytestmark = [

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from common.clock import SystemClock, today
+from common.clock import SystemClock
 from common.dev.audit import report
 from common.dev.stack import Stack
 from common.process import ChildDied
@@ -37,7 +37,7 @@ async def play(console: Console, folder: Path) -> bool:
     """Run everything; whether every invariant holds at the end."""
     async with Stack(folder, fresh=True, environment=ENVIRONMENT, console=console) as stack:
         async with Crew(stack) as crew:
-            world = World(stack, crew, today(SystemClock()))
+            world = World(stack, crew, SystemClock().now().date())
             if await crew.auditor.all("registry", "/v1/partners", country=COUNTRY):
                 raise NotEmptyError("The demo needs empty databases and an empty Kafka.")
             await _show_story(console, world)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from common.clock import SystemClock, today
+from common.clock import SystemClock
 from common.dev.audit import report
 from common.dev.stack import Stack
 from journeys.demo import ENVIRONMENT, answers
@@ -19,7 +19,7 @@ async def test_a_partner_is_verified_seated_suspended_reinstated_and_paid(tmp_pa
     console = Console(quiet=True)
     async with Stack(tmp_path, environment=ENVIRONMENT, console=console) as stack:
         async with Crew(stack) as crew:
-            world = World(stack, crew, today(SystemClock()))
+            world = World(stack, crew, SystemClock().now().date())
             steps = [step async for step in tell(world)]
             tables = await answers(world)
             seats = await crew.registrar.get(

@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from common.clock import SystemClock, today
+from common.clock import SystemClock
 from common.dev.stack import SERVICES
 from soak import gathering, report
 from soak.checks import Check, check_all
@@ -49,7 +49,7 @@ async def soak(console: Console, folder: Path, seconds: float, seed: int) -> boo
         Fleet(folder, environment=ENVIRONMENT, console=console) as fleet,
         Client(fleet, Random(f"{seed} client"), PEOPLE) as client,
     ):
-        load = Load(client, seed, today(SystemClock()))
+        load = Load(client, seed, SystemClock().now().date())
         await load.set_up()
         client.stop_after(seconds)
         async with report.Watch(console, client, seconds) as watch:

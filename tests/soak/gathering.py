@@ -13,12 +13,13 @@ import httpx
 from common.audit import Finding, audit
 from common.dev.audit import AUDIT_SCOPES, compare_mirrors
 from common.dev.stack import SERVICES
-from common.runtime import open_runtime, plain_dsn
+from common.runtime import open_runtime
 from common.service import Service
 from kafka_kit import header, read_events
 from soak.checks import Belonging, Check, Facts, Record, Row
 from soak.client import Request
 from soak.fleet import Fleet
+from support.databases import plain_dsn
 
 LEVEL_SECONDS = 120.0
 LONGEST_READ_SECONDS = 120.0

@@ -157,9 +157,14 @@ class Databases:
         return await asyncpg.connect(self._server.dsn(name))
 
 
+def plain_dsn(url: str) -> str:
+    """`postgresql+asyncpg://…` as asyncpg itself and PostgreSQL's own programs read it."""
+    return url.replace("postgresql+asyncpg://", "postgresql://", 1)
+
+
 async def with_foundation(url: str, tables: str) -> None:
     """Make what every service's database has, and `tables` by their SQL."""
-    driver = await asyncpg.connect(url.replace("postgresql+asyncpg", "postgresql"))
+    driver = await asyncpg.connect(plain_dsn(url))
     try:
         for statements in (*foundation.statements(), tables):
             await driver.execute(statements)

@@ -17,6 +17,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from common.actor import EVERYWHERE
 from common.journal.admin import journal_app
 from common.runtime import Runtime, open_runtime
 from common.service import Service
@@ -184,7 +185,7 @@ def _add_token(app: typer.Typer, service: Service) -> None:
                 scopes=scope or sorted(scopes_of(service)),
                 audience=[settings.audience or service.name],
                 human=not service_account,
-                countries=country or ["*"],
+                countries=country or [EVERYWHERE],
                 partner=partner,
                 ttl=timedelta(hours=hours),
                 clock=SystemClock(),

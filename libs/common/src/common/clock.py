@@ -1,6 +1,6 @@
 """The one place that reads the time. Everything else is handed a clock: tests decide the day."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -37,8 +37,3 @@ def utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a time without a timezone is not a moment; give it in UTC")
     return moment.astimezone(UTC)
-
-
-def today(clock: Clock) -> date:
-    """The calendar day in UTC."""
-    return clock.now().date()

@@ -53,7 +53,7 @@ async def open_runtime(
     url = settings.database_url.get_secret_value()
     engine = _engine(service, settings, url, settings.database_pool_size)
     clock, ids = clock or SystemClock(), ids or Uuid7Ids()
-    wake, envelope = Wake(plain_dsn(url)), envelope_of(service, settings)
+    wake, envelope = Wake(url), envelope_of(service, settings)
     try:
         yield Runtime(
             service=service,
@@ -115,11 +115,6 @@ def _units(
         policy=service.policy(settings),
         on_recorded=lambda: wake.mark(RECORDED),
     )
-
-
-def plain_dsn(url: str) -> str:
-    """`postgresql+asyncpg://…` as asyncpg itself reads it."""
-    return url.replace("postgresql+asyncpg://", "postgresql://", 1)
 
 
 def envelope_of(service: Service, settings: CommonSettings) -> Envelope:

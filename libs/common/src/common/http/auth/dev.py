@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, Key
 
 from common.actor import EVERYWHERE
-from common.clock import Clock, SystemClock
+from common.clock import Clock
 from common.http.auth.keys import pick
 
 DEV_ISSUER = "urn:frontline:development-issuer"
@@ -38,7 +38,7 @@ def mint_token(
     subject: str,
     scopes: Iterable[str],
     audience: str | Iterable[str],
-    clock: Clock | None = None,
+    clock: Clock,
     human: bool = True,
     countries: Iterable[str] = (EVERYWHERE,),
     partner: UUID | None = None,
@@ -46,7 +46,7 @@ def mint_token(
     roles: Iterable[str] = (),
 ) -> str:
     """An access token of the development issuer, valid for `ttl`; empty `countries` means none."""
-    now = (clock or SystemClock()).now()
+    now = clock.now()
     where = sorted(set(countries))
     claims = {
         "iss": DEV_ISSUER,
