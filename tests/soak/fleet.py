@@ -34,7 +34,7 @@ class Fleet(Stack):
     async def start_service(self, name: str, extra_env: Mapping[str, str] | None = None) -> None:
         """Start the replicas and the workers of one service, and wait for the first replica.
 
-        Errors: ChildDied with the end of its log.
+        Raises ChildDied, with the log's end.
         """
         others = [f"http://127.0.0.1:{free_port()}" for _ in range(REPLICAS - 1)]
         self.replicas[name] = [self.urls[name], *others]

@@ -1,6 +1,6 @@
 """Who acts: a person or a system, what it may do, where, and for which partner."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from common.errors import ForbiddenError
@@ -16,7 +16,8 @@ class Actor:
     """The subject of a request or of a reaction.
 
     `countries`: ISO 3166-1 alpha-3 codes the actor may act in, or {"*"}. `partner`: set on a
-    partner-bound token, which sees and edits only that partner. Only humans approve.
+    partner-bound token, which sees and edits only that partner. Only humans approve. `scopes`: what
+    a service's operations ask for; `roles`: what bands of approval ask for beside the scope.
     """
 
     subject: str
@@ -24,7 +25,7 @@ class Actor:
     scopes: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset({EVERYWHERE})
     partner: UUID | None = None
-    roles: frozenset[str] = field(default=frozenset())
+    roles: frozenset[str] = frozenset()
 
     @classmethod
     def system(cls, service: str) -> "Actor":

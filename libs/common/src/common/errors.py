@@ -3,6 +3,7 @@
 Two mappers exist: HTTP turns `kind` into a status, the reactor into "stays due" or "again".
 
     DomainError
+    ├── MalformedError         the request cannot even be read
     ├── InvalidError           the input breaks a rule of form or sense; `places` point at it
     ├── UnauthenticatedError   we do not know who asks
     ├── ForbiddenError         we know, and they may not

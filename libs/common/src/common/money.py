@@ -59,13 +59,17 @@ def is_currency(code: str) -> bool:
 
 
 def minor_units(currency: str) -> int:
-    """How many decimals `currency` has."""
+    """How many decimals `currency` has by ISO 4217; two where its list says nothing else."""
     return MINOR_UNITS.get(currency, DEFAULT_MINOR_UNITS)
 
 
 @dataclass(frozen=True)
 class Money:
-    """`amount` of `currency`; may be negative in a ledger. Raises ValueError if not exact."""
+    """`amount` of `currency` (ISO 4217); may be negative in a ledger.
+
+    Raises ValueError when it is finer than the currency's coin or not finite, and when amounts of
+    two currencies are added or compared.
+    """
 
     amount: Decimal
     currency: str

@@ -66,8 +66,9 @@ class Child:
         self._log_start = 0
 
     def start(self) -> None:
-        """Start it and its guard. Errors: OSError when the program cannot be run; RuntimeError when
-        it runs already.
+        """Start it and its guard.
+
+        Raises OSError when the program cannot be run, RuntimeError when it runs already.
         """
         if self.alive:
             raise RuntimeError(f"{self.name} runs already")
@@ -142,8 +143,9 @@ class Child:
         self._signal(signal.SIGCONT)
 
     def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
-        """Poll `ready` until it is true. Errors: ChildDied when the child ends first or `timeout`
-        seconds pass.
+        """Poll `ready` until it is true.
+
+        Raises ChildDied when the child ends first or `timeout` seconds pass.
         """
         deadline = time.monotonic() + timeout
         while not ready():
@@ -180,7 +182,7 @@ def free_port(preferred: int | None = None) -> int:
     """A TCP port on the loopback address that nobody listens on now; `preferred` when that is free.
 
     Each process starts looking at a place of its own, so that two that look at once do not find the
-    same.
+    same. Raises RuntimeError when none is free.
     """
     if preferred is not None and _is_free(preferred):
         return preferred

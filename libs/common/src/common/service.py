@@ -1,7 +1,7 @@
 """What a service is made of, as one readable table. Each `<service>/service.py` fills one in."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from common.aggregate import Aggregate
@@ -46,4 +46,4 @@ class Service:
     policy: Callable[[Any], Any] = lambda settings: None
     chores: tuple[Chore, ...] = ()
     deletes_from: tuple[str, ...] = ()
-    cli: "tuple[typer.Typer, ...]" = field(default=())
+    cli: "tuple[typer.Typer, ...]" = ()

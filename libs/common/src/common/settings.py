@@ -29,24 +29,32 @@ class CommonSettings(BaseSettings):
     public_url: str = Field("", description="where clients reach us; event schemas resolve here")
 
     database_url: SecretStr = Field(description="postgresql+asyncpg://…, as the process's role")
-    database_pool_size: int = Field(10, ge=1, le=100)
+    database_pool_size: int = Field(10, ge=1, le=100, description="connections of one process")
     worker_database_url: SecretStr | None = Field(
         None, description="the worker's, where it is not the same; for API and worker in one"
     )
     worker_pool_size: int = Field(5, ge=3, le=100, description="beside an API in one process")
-    database_pool_timeout_seconds: float = Field(5.0, gt=0)
-    lock_timeout_seconds: float = Field(4.0, gt=0)
-    statement_timeout_seconds: float = Field(15.0, gt=0)
-    idle_in_transaction_timeout_seconds: float = Field(20.0, gt=0)
+    database_pool_timeout_seconds: float = Field(
+        5.0, gt=0, description="wait for a connection; then 503, as for the next two"
+    )
+    lock_timeout_seconds: float = Field(4.0, gt=0, description="wait for a row that others hold")
+    statement_timeout_seconds: float = Field(15.0, gt=0, description="how long a statement may run")
+    idle_in_transaction_timeout_seconds: float = Field(
+        20.0, gt=0, description="after this the server cuts off a process that froze"
+    )
 
     kafka_bootstrap_servers: str = Field(
         validation_alias=AliasChoices("KAFKA_BOOTSTRAP_SERVERS"),
         description="host:port,host:port",
     )
-    kafka_security_protocol: str = "PLAINTEXT"
-    kafka_sasl_username: str = ""
+    kafka_security_protocol: str = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_username: str = Field("", description="SCRAM-SHA-512")
     kafka_sasl_password: SecretStr = SecretStr("")
-    kafka_ca_file: Path | None = None
+    kafka_ca_file: Path | None = Field(
+        None, description="whom to trust instead of the system's authorities"
+    )
     kafka_create_topics: bool = Field(
         False, description="create missing topics (development); otherwise only verify them"
     )
@@ -65,12 +73,14 @@ class CommonSettings(BaseSettings):
         SecretStr(""),
         description="32 bytes, base64: wraps the keys of the journal's private parts",
     )
-    watermark_seconds: float = Field(2.0, gt=0)
+    watermark_seconds: float = Field(
+        2.0, gt=0, description="how often watermarks are published: what keeps mirrors fresh"
+    )
     mirror_max_age_seconds: float = Field(60.0, gt=0, description="older mirrors close decisions")
     clock_skew_seconds: float = Field(5.0, ge=0, description="how far clocks may disagree")
     drain_seconds: float = Field(20.0, gt=0, description="how long a stop may take")
-    log_format: str = "json"
-    log_level: str = "INFO"
+    log_format: str = Field("json", description="json, or console for people")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     kill_at: str = Field("", description="development only: `name[:n]`, see common.points")
     pause_at: str = Field("", description="development only: `name[:n]`, see common.points")

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, MetaData
 
 
 def run(metadata: MetaData) -> None:
-    """Run the pending revisions, one transaction each. Errors: RuntimeError when started by
-    Alembic's own command line.
+    """Run the pending revisions, one transaction each.
+
+    Raises RuntimeError when started by Alembic's own command line.
     """
     connection = context.config.attributes.get("connection")
     if not isinstance(connection, Connection):

@@ -62,6 +62,8 @@ async def live(engine: AsyncEngine) -> AsyncIterator[Held]:
     """A pooled connection.
 
     Ones that died idle in the pool are replaced: nothing was done on them yet, so nothing is lost.
+    Raises sqlalchemy.exc.TimeoutError when the pool has none in time, and what connecting raises;
+    `common.db.faults` says what each means.
     """
     held = Held(engine, await engine.raw_connection())
     try:
@@ -78,7 +80,7 @@ async def borrowed(engine: AsyncEngine) -> AsyncIterator[Any]:
     """A pooled asyncpg connection for single statements, each its own short transaction.
 
     What fails in between does not go back to the pool: a connection interrupted mid-statement is
-    worth less than a new one.
+    worth less than a new one. Raises as `live` does, and asyncpg's errors.
     """
     async with live(engine) as held:
         try:
@@ -93,7 +95,8 @@ async def transaction(engine: AsyncEngine, *settings: str) -> AsyncIterator[Any]
     """A pooled asyncpg connection inside a transaction, committed when the block ends.
 
     `settings` are `SET LOCAL` bodies of ours (`"lock_timeout = '5s'"`), never input. An error rolls
-    back; where even that fails the connection is thrown away.
+    back; where even that fails the connection is thrown away. Raises as `live` does, and asyncpg's
+    errors.
     """
     async with live(engine) as held:
         driver = held.driver
@@ -121,7 +124,10 @@ async def roll_back(held: Held) -> None:
 
 
 async def connect(url: str, *, application_name: str, timeout: float = 10.0) -> Any:
-    """An asyncpg connection of its own to `url` (any form the engine takes), past every pool."""
+    """An asyncpg connection of its own to `url` (any form the engine takes), past every pool.
+
+    Raises TimeoutError after `timeout` seconds, OSError or asyncpg's errors.
+    """
     parsed = make_url(url).set(drivername="postgresql+asyncpg")
     _, arguments = dialect().create_connect_args(parsed)  # type: ignore[no-untyped-call]
     arguments.pop("prepared_statement_cache_size", None)

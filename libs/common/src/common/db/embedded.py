@@ -92,7 +92,7 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Make the data folder when it is new, start the server and wait until it answers (1–2 s).
 
-        Errors: RuntimeError when another process uses the folder; ChildDied, with the log's end,
+        Raises RuntimeError when another process uses the folder; ChildDied, with the log's end,
         when it does not come up.
         """
         self._take_lock()

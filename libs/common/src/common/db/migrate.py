@@ -35,7 +35,8 @@ async def upgrade(
     A second process that migrates at the same moment waits, at most `wait_seconds`, and then finds
     nothing to do. A statement that waits 5 s for a table's lock gives up, so that a migration never
     queues the service's traffic behind itself: run it again.
-    Errors: sqlalchemy.exc.DBAPIError from a failed statement or lock; TimeoutError when another
+
+    Raises sqlalchemy.exc.DBAPIError for a failed statement or lock, TimeoutError when another
     migration holds on.
     """
     engine = _engine(url)

@@ -93,9 +93,7 @@ class Stack:
         await self._stop()
 
     async def watch(self) -> None:
-        """Return never; raise when a process of the stack dies. Errors: ChildDied with the end of
-        its log.
-        """
+        """Return never. Raises ChildDied, with the log's end, when a process of the stack dies."""
         while True:
             for child in self.processes.values():
                 if not child.alive:
@@ -136,8 +134,9 @@ class Stack:
 
     async def start_service(self, name: str, extra_env: Mapping[str, str] | None = None) -> None:
         """Start one service on its port, with `extra_env` over its settings, and wait until it is
-        ready; one that runs is stopped in good order first. Errors: ChildDied with the end of its
-        log.
+        ready; one that runs is stopped in good order first.
+
+        Raises ChildDied, with the log's end, when it ends or is not ready in two minutes.
         """
         if name in self.processes:  # one that has died still has its guard
             await in_thread(self.processes[name].stop, _STOP_SECONDS)

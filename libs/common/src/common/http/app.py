@@ -57,7 +57,10 @@ def create_app(runtime: "Runtime") -> FastAPI:
 
 
 def describe(service: Service, settings: CommonSettings | None = None) -> FastAPI:
-    """The routes of `service` and its OpenAPI, without anything that serves them."""
+    """The routes of `service` and its OpenAPI, without anything that serves them.
+
+    Raises ValueError when an operation needs a scope that the service does not declare.
+    """
     every = (*service.routes, *_common_routes(service, settings))
     app = FastAPI(
         title=service.title,

@@ -68,7 +68,10 @@ class Cursors:
         self._key = key
 
     def write(self, operation: str, key: tuple[Any, ...]) -> str:
-        """The cursor that continues `operation` after the row with sort key `key`."""
+        """The cursor that continues `operation` after the row with sort key `key`.
+
+        Raises TypeError for a value of a type that no cursor carries (see `_WRITE`).
+        """
         parts = []
         for value in key:
             kind = next((base for base in type(value).__mro__ if base in _WRITE), None)

@@ -103,7 +103,7 @@ class EmbeddedKafka:
     def start(self) -> None:
         """Start the broker and wait until it answers (about 2 s, a second more on new data).
 
-        Errors: RuntimeError when another process uses the folder; ChildDied, with the log's end,
+        Raises RuntimeError when another process uses the folder; ChildDied, with the log's end,
         when it does not come up.
         """
         self._take_lock()

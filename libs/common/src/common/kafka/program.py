@@ -35,7 +35,7 @@ _OPTIONS = (
 def fetch(say: Callable[[str], object]) -> str:
     """Kafka's class path. The first call on a machine fetches about 130 MB and says so.
 
-    Errors: RuntimeError when a jar is not the one that `broker.sha256` names.
+    Raises RuntimeError when a jar is not the one that `broker.sha256` names.
     """
     _CACHE.mkdir(parents=True, exist_ok=True)
     known = _CACHE / "classpath"
