@@ -33,6 +33,13 @@ async def test_a_refused_chore_is_left_for_the_next_round(units: UnitsOfWork) ->
     assert await Chores("scratch", units, ()).do(Chore("refused", refused, 10)) == 0
 
 
+async def test_a_broken_chore_is_left_for_the_next_round(units: UnitsOfWork) -> None:
+    async def broken(uow: UnitOfWork) -> int:
+        raise LookupError("a fault of ours")
+
+    assert await Chores("scratch", units, ()).do(Chore("broken", broken, 10)) == 0
+
+
 async def test_chores_end_when_they_are_told_to(units: UnitsOfWork) -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(

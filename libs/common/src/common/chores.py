@@ -14,6 +14,7 @@ import structlog
 
 from common.actor import Actor
 from common.errors import DomainError
+from common.stopping import stopped
 from common.uow import UnitOfWork
 
 if TYPE_CHECKING:
@@ -59,13 +60,13 @@ class Chores:
         """Go round until `stop` is set; a chore that fails is asked again in its next round."""
         loop = asyncio.get_running_loop()
         due = dict.fromkeys(self._chores, loop.time() + FIRST_SECONDS)
-        while not await _stopped(stop, min(due.values()) - loop.time()):
+        while not await stopped(stop, min(due.values()) - loop.time()):
             for chore in [each for each in self._chores if due[each] <= loop.time()]:
                 await self.do(chore)
                 due[chore] = loop.time() + chore.every_seconds
 
     async def do(self, chore: Chore) -> int:
-        """Run `chore` until it finds less than its share; how much it did."""
+        """Run `chore` until it finds less than its share, is refused or fails; how much it did."""
         total = 0
         try:
             for _ in range(MAX_SHARES):
@@ -75,15 +76,8 @@ class Chores:
                     break
         except DomainError as refused:
             log.warning("chore_refused", chore=chore.name, error=refused.detail)
+        except Exception:
+            log.exception("chore_failed", chore=chore.name)
         if total:
             log.info("chore_done", chore=chore.name, number=total)
         return total
-
-
-async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(max(0.0, seconds)):
-            await stop.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -16,6 +16,7 @@ from common.mirrors.follow import Follower
 from common.mirrors.react import Reactor
 from common.mirrors.resync import Resync
 from common.runtime import Runtime
+from common.stopping import stopped
 
 log = structlog.get_logger(__name__)
 
@@ -59,14 +60,5 @@ async def _keep_running(name: str, part: Part, stop: asyncio.Event) -> None:
             await part.run(stop)
         except Exception:
             log.exception("part_failed", part=name, again_in_seconds=pause)
-        if not stop.is_set():
-            await _pause(stop, pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass
+        await stopped(stop, pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -17,6 +17,7 @@ from common.db.faults import fault_of, said
 from common.journal.wake import DUE, Wake
 from common.mirrors.mirror import Reaction
 from common.mirrors.rows import quoted
+from common.stopping import stopped
 
 if TYPE_CHECKING:
     from common.runtime import Runtime
@@ -99,13 +100,13 @@ class Resync:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go round until `stop` is set. The first round begins after a whole interval."""
-        while not await _stopped(stop, self._round):
+        while not await stopped(stop, self._round):
             for reaction in self._reactions:
                 await self._go_through(reaction, stop)
 
     async def _go_through(self, reaction: Reaction, stop: asyncio.Event) -> None:
         last, number = NIL, SLOW_PAGE
-        while number == SLOW_PAGE and not await _stopped(stop, self._pause):
+        while number == SLOW_PAGE and not await stopped(stop, self._pause):
             try:
                 async with borrowed(self._engine) as driver:
                     number, last = await _page(driver, reaction, last, SLOW_PAGE, again=False)
@@ -130,13 +131,3 @@ async def _page(
     ids = [row["id"] for row in rows]
     await make_due(driver, reaction, ids, again=again)
     return len(ids), ids[-1] if ids else after
-
-
-async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait, at most `seconds`; whether `stop` is set."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass
-    return stop.is_set()
