@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from pydantic_core import core_schema
 
-from common.aggregate import NAMESPACE, PARTITIONS, Aggregate, Change, Erased
+from common.aggregate import PARTITIONS, Aggregate, Change, Erased
+from common.kafka.watermarks import KEY, event_type
 from common.service import Service
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -160,10 +161,10 @@ def _message(aggregate: Aggregate, event_type: str, schema: str) -> Schema:
 
 def _watermark(service: str) -> Schema:
     return {
-        "name": f"{NAMESPACE}.{service}.watermark.v1",
+        "name": event_type(service),
         "summary": "Whoever has processed it has everything up to `position` in this partition.",
         "contentType": "application/json",
-        "headers": _headers({"ce_type": {"const": f"{NAMESPACE}.{service}.watermark.v1"}}),
+        "headers": _headers({"ce_type": {"const": event_type(service)}}),
         "payload": {
             "schemaFormat": _FORMAT,
             "schema": {
@@ -189,7 +190,7 @@ def _watermark(service: str) -> Schema:
                 },
             },
         },
-        "bindings": {"kafka": {"key": {"const": "~watermark"}}},
+        "bindings": {"kafka": {"key": {"const": KEY.decode()}}},
     }
 
 

@@ -1,1 +1,1 @@
-"""Encryption of what must not leave, and signatures over what does."""
+"""Encryption of what must not leave."""
