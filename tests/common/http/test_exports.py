@@ -190,6 +190,23 @@ async def called(
     await api.app(scope, receive, send)
 
 
+async def test_of_exports_that_come_at_once_those_too_many_are_not_kept_waiting(api: Api) -> None:
+    answered: asyncio.Queue[int] = asyncio.Queue()
+    go_on = asyncio.Event()
+
+    async def slow_reader(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answered.put_nowait(message["status"])
+            await go_on.wait()
+
+    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+        for _ in range(MAX_EXPORTS + 1):
+            group.create_task(called(api, CSV, slow_reader))
+        statuses = [await answered.get() for _ in range(MAX_EXPORTS + 1)]
+        go_on.set()
+    assert sorted(statuses) == [200] * MAX_EXPORTS + [503]
+
+
 @asynccontextmanager
 async def served(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     """A client that speaks to the app through a socket."""

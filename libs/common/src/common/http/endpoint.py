@@ -21,7 +21,7 @@ from common.aggregate import Aggregate
 from common.errors import DomainError
 from common.http.auth import Tokens
 from common.http.etags import expected_version, is_known
-from common.http.export import MAX_EXPORTS, PAGE, Export, Form, TooManyExportsError, form_of
+from common.http.export import MAX_EXPORTS, PAGE, Export, Form, form_of
 from common.http.idempotency import Attempt, Key, attempt, is_remembered
 from common.http.listing import Listing, not_together
 from common.http.paging import Cursors, Page
@@ -127,13 +127,11 @@ async def _run_list(operation: Operation, call: Call, values: dict[str, Any]) ->
 async def _export(
     operation: Operation, call: Call, values: dict[str, Any], asked: Listing, form: Form
 ) -> Response:
-    """Raises InvalidError, TooManyExportsError, and what the first page refuses."""
+    """Raises InvalidError, and what the first page refuses."""
     assert operation.lists is not None
     for name in ("limit", "cursor"):
         if name in call.request.query_params:
             raise not_together(name, "an export holds the whole list")
-    if call.site.exports.locked():
-        raise TooManyExportsError("Ask again in a moment, or read the list in pages.")
     asked = replace(asked, limit=PAGE, whole=True)
     first, headers = await _read_page(operation, call, values, asked)
 

@@ -92,7 +92,12 @@ class Export(StreamingResponse):
         super().__init__(_written(write, first, following), 200, headers, form.value)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it, as one of those that are served at the same time."""
+        """Send it, as one of those that are served at the same time.
+
+        Raises TooManyExportsError, before anything is sent, when there are enough of them.
+        """
+        if self._free.locked():
+            raise TooManyExportsError("Ask again in a moment, or read the list in pages.")
         async with self._free:
             await super().__call__(scope, receive, send)
 
