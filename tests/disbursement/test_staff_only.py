@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from common.errors import ForbiddenError
+from common.http import PageQuery
 from disbursement.agreements import commands as agreements
 from disbursement.errors import EvidenceError, FourEyesError
-from disbursement.grants.queries import grant_by_id
+from disbursement.grants.queries import grant_by_id, grants
 from disbursement.payments import commands
 from disbursement.payments.commands.outcome import Evidence
 from disbursement.payments.rules.evidence import EvidenceKind, Outcome
@@ -35,6 +36,7 @@ async def test_a_partner_decides_on_no_payment_not_even_its_own(world: World) ->
         lambda uow: commands.record_evidence(uow, payment.id, evidence),
         lambda uow: agreements.suspend_agreement(uow, payment.agreement_id, "no"),
         lambda uow: grant_by_id(uow, payment.grant_id),
+        lambda uow: grants(uow, PageQuery()),
     ):
         with pytest.raises(ForbiddenError):
             await world.run(deed, partner)

@@ -12,11 +12,11 @@ S = TypeVar("S", bound="Select[*tuple[object, ...]]")
 
 
 def within_reach(statement: S, table: Table, actor: Actor) -> S:
-    """`statement` on `table` (with `country`, and `partner_id` where it has partners), narrowed to
-    `actor`.
+    """`statement` on `table` narrowed to `actor`: by `country`, and for access that is bound to a
+    partner by `partner_id`. What has no `partner_id` is for staff; ask that first.
     """
     if EVERYWHERE not in actor.countries:
         statement = statement.where(table.c.country.in_(sorted(actor.countries)))
-    if actor.partner is not None and "partner_id" in table.c:
+    if actor.partner is not None:
         statement = statement.where(table.c.partner_id == actor.partner)
     return statement

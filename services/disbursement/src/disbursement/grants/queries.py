@@ -30,8 +30,10 @@ async def grants(
 ) -> Sequence[Grant]:
     """The grants in the reader's reach, oldest first: those of `page` and one more.
 
-    `code`: a text with a project or application code, which several grants may share.
+    `code`: a text with a project or application code, which several grants may share. Raises
+    ForbiddenError for access that is bound to a partner.
     """
+    uow.actor.must_be_staff("see and handle grants")
     grant = funding_grant.c
     statement = within_reach(select(funding_grant), funding_grant, uow.actor)
     statement = page.cut(statement, grant.id)
