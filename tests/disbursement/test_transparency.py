@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from common.money import Money
 from disbursement.agreements import commands as agreements
@@ -65,6 +68,18 @@ async def test_agreements_of_partners_that_are_alike_add_up(world: World) -> Non
 async def test_a_local_actor_of_another_country_counts_on_neither_side(world: World) -> None:
     partner = await world.partner(local="yes", kind="national_ngo", country="NPL")
     await world.agreement(await world.grant(), partner, usd(10_000), tranches=1)
+    (usd_shares,) = await world.read(shares_of_money)
+    committed = usd_shares.committed
+    assert _whole(committed.to_local, committed.undetermined) == [0, 10_000]
+
+
+@pytest.mark.parametrize("facts", [{"country": None}, {"gone": True}])
+async def test_a_local_actor_of_whom_too_little_is_known_counts_on_neither_side(
+    world: World, facts: dict[str, Any]
+) -> None:
+    partner = await world.partner(local="yes", kind="national_ngo")
+    await world.agreement(await world.grant(), partner, usd(10_000), tranches=1)
+    await world.says(partner, **facts)
     (usd_shares,) = await world.read(shares_of_money)
     committed = usd_shares.committed
     assert _whole(committed.to_local, committed.undetermined) == [0, 10_000]

@@ -35,12 +35,19 @@ MOST = 1000
 LOCAL_HERE = case(
     (
         (partner_mirror.c.local == Locality.YES.value)
-        & (partner_mirror.c.country != agreement_table.c.country),
+        & partner_mirror.c.country.is_distinct_from(agreement_table.c.country),
         Locality.UNDETERMINED.value,
     ),
     else_=partner_mirror.c.local,
 )
 """A local actor is one in its own country; across a border nobody has agreed on an answer."""
+
+KNOWN = (
+    (partner_mirror.c.id == agreement_table.c.partner_id)
+    & partner_mirror.c.readable
+    & ~partner_mirror.c.gone
+)
+"""The partner of an agreement, as far as the registry's last word on it can be read and stands."""
 
 FIRST_SETTLED = (
     select(func.min(payment_table.c.settled_on))
@@ -102,7 +109,7 @@ async def shares_of_money(
         .select_from(agreement_table)
         .join(ledger_balance, balance.owner == agreement.id)
         .join(funding_grant, funding_grant.c.id == agreement.grant_id)
-        .outerjoin(partner_mirror, (partner.id == agreement.partner_id) & partner.readable)
+        .outerjoin(partner_mirror, KNOWN)
         .where(balance.purse.in_([purse.value for purse in AGREEMENT_PURSES]))
         .group_by(balance.currency, partner.kind, LOCAL_HERE)
         .order_by(balance.currency)
@@ -143,7 +150,7 @@ async def ways_of_grant(
             FIRST_SETTLED.label("first_settled_on"),
         )
         .select_from(agreement_table)
-        .outerjoin(partner_mirror, (partner.id == agreement.partner_id) & partner.readable)
+        .outerjoin(partner_mirror, KNOWN)
         .where(agreement.grant_id == grant.id, agreement.signed_on.is_not(None))
         .order_by(agreement.id)
         .limit(most + 1)
