@@ -91,6 +91,27 @@ async def test_an_office_may_be_revised_while_its_headquarters_is_suspended(
     problem(await registry.do(first, "", moved, method="PUT"), 422, "invalid")
 
 
+@pytest.mark.parametrize(
+    ("facts", "pointer"),
+    [
+        ({"countries": ["HTI"]}, "#/countries"),
+        ({"country": "BGD"}, "#/countries"),
+        ({"kind": "internationally_affiliated_ngo"}, "#/kind"),
+    ],
+)
+async def test_a_headquarters_is_not_revised_away_from_its_offices(
+    registry: Registry, facts: dict[str, Any], pointer: str
+) -> None:
+    headquarters = await registry.active(**GLOBE)
+    await registry.register(**office(headquarters))
+    refusal = problem(
+        await registry.do(headquarters, "", {**GLOBE, **facts}, method="PUT"), 422, "invalid"
+    )
+    assert refusal["errors"][0]["pointer"] == pointer
+    wider = {**GLOBE, "countries": ["BGD", "LBY"]}  # there is no office in Haiti
+    done(await registry.do(headquarters, "", wider, method="PUT"))
+
+
 async def test_an_imported_office_is_put_under_its_headquarters_later(registry: Registry) -> None:
     headquarters = await registry.active(**GLOBE)
     alone = made(

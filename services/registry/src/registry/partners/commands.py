@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, delete, exists, func, select, update
+from sqlalchemy import Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -32,6 +32,7 @@ from registry.partners.events import (
 )
 from registry.partners.rules import access
 from registry.partners.rules import partner as rules
+from registry.partners.rules.kinds import Kind
 from registry.partners.rules.life import Deed, Status
 from registry.partners.rules.localisation import Local
 from registry.partners.rules.partner import Facts, Partner
@@ -48,7 +49,11 @@ MAX_OFFICES = 250
 MAX_CANDIDATES = 5
 
 _LOAD = select(partner_table).where(partner_table.c.id == bindparam("partner_id"))
-_HAS_OFFICES = select(exists().where(partner_table.c.headquarters_id == bindparam("head")))
+_OFFICES = (
+    select(partner_table.c.kind, partner_table.c.country)
+    .where(partner_table.c.headquarters_id == bindparam("head"))
+    .limit(MAX_OFFICES)
+)
 _HEAD_OF = select(partner_table.c.headquarters_id).where(
     partner_table.c.id == bindparam("partner_id")
 )
@@ -112,11 +117,13 @@ async def revise_partner(
     if not changed:
         return before
     access.must_be_able_to_change(uow.actor, before.facts, facts)
-    if headquarters is not None and {"headquarters_id", "country", "kind"} & set(changed):
-        has_offices = bool((await uow.db.execute(_HAS_OFFICES, {"head": partner_id})).scalar_one())
-        rules.must_be_able_to_hold(
-            headquarters, facts, office_id=partner_id, has_offices=has_offices
-        )
+    if {"headquarters_id", "country", "countries", "kind"} & set(changed):
+        offices = await _offices(uow, partner_id)
+        rules.must_keep_its_offices(facts, offices)
+        if headquarters is not None and {"headquarters_id", "country", "kind"} & set(changed):
+            rules.must_be_able_to_hold(
+                headquarters, facts, office_id=partner_id, has_offices=bool(offices)
+            )
     try:
         partner = await save(uow, partner, Revised(fields=changed))
     except IntegrityError as error:
@@ -275,6 +282,12 @@ async def _hold_headquarters(uow: UnitOfWork, partner_id: UUID | None) -> Partne
     held = _LOAD.with_for_update(read=True)
     row = (await uow.db.execute(held, {"partner_id": partner_id})).one_or_none()
     return None if row is None else partner_of(row._mapping)
+
+
+async def _offices(uow: UnitOfWork, partner_id: UUID) -> list[tuple[Kind, str]]:
+    """Kind and country of each office. While its headquarters is locked none is added."""
+    rows = await uow.db.execute(_OFFICES, {"head": partner_id})
+    return [(Kind(row.kind), row.country) for row in rows]
 
 
 async def _claim_identifiers(uow: UnitOfWork, partner: Partner) -> None:

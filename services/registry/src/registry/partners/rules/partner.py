@@ -1,5 +1,6 @@
 """A partner and every decision about it that needs no more than the partner itself."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -219,13 +220,33 @@ def must_be_able_to_hold(
         trouble = "The headquarters must be active before it can have offices."
     elif head.kind is not office.kind:
         trouble = f"An office is of its headquarters' kind, {head.kind.value}."
-    elif office.country == head.country or office.country not in head.countries:
+    elif not _reaches(head, office.country):
         trouble = f"The headquarters has not declared that it works in {office.country}."
     if trouble is not None:
         raise InvalidError(
             "This office cannot belong to that headquarters.",
             places=[Place("/headquarters_id", trouble, "not_an_office_of")],
         )
+
+
+def must_keep_its_offices(headquarters: Facts, offices: Collection[tuple[Kind, str]]) -> None:
+    """Raises InvalidError unless `offices`, by kind and country, still fit `headquarters` as it is
+    revised."""
+    places = []
+    stray = sorted(country for _, country in offices if not _reaches(headquarters, country))
+    if stray:
+        sentence = f"It has offices in {', '.join(stray)}; revise those first."
+        places.append(Place("/countries", sentence, "has_offices"))
+    if any(kind is not headquarters.kind for kind, _ in offices):
+        sentence = "It has offices, which are of its kind; take them out of it first."
+        places.append(Place("/kind", sentence, "has_offices"))
+    if places:
+        raise InvalidError("Its offices would not fit this headquarters.", places=places)
+
+
+def _reaches(headquarters: Facts, country: str) -> bool:
+    """Whether `headquarters` may have an office in `country`: it works there, away from home."""
+    return country != headquarters.country and country in headquarters.countries
 
 
 def must_have_its_headquarters_open(office: Partner, headquarters: Partner | None) -> None:
