@@ -92,7 +92,7 @@ async def test_an_office_may_be_revised_while_its_headquarters_is_suspended(
 
 
 @pytest.mark.parametrize(
-    ("facts", "pointer"),
+    "facts, pointer",
     [
         ({"countries": ["HTI"]}, "#/countries"),
         ({"country": "BGD"}, "#/countries"),
