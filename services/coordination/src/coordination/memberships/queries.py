@@ -6,12 +6,11 @@ actor, for whom there is no agreed answer: `undetermined`, like a partner that w
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
 from common.actor import EVERYWHERE
 from common.errors import ForbiddenError
@@ -95,13 +94,12 @@ async def memberships(
 async def sitters(
     uow: UnitOfWork,
     cluster_id: UUID,
+    page: PageQuery,
     *,
-    after: tuple[Any, ...] | None,
-    fetch: int,
     role: Role | None,
     status: MembershipStatus | None,
 ) -> list[Sitter]:
-    """Who has a seat in the cluster, by name; at most `fetch` after the key (name, id) `after`.
+    """Who has a seat in the cluster, by name and id: those of `page` and one more.
 
     Raises ForbiddenError for access bound to one partner.
     """
@@ -110,15 +108,11 @@ async def sitters(
         select(membership_table, _p.legal_name, _p.acronym, _p.kind, _local_here.label("local"))
         .select_from(_with_partner())
         .where(_m.cluster_id == cluster_id, _m.status.in_(sorted(SEATED)))
-        .order_by(_name, _m.id)
-        .limit(fetch)
     )
     if role is not None:
         statement = statement.where(_m.role == role.value)
     if status is not None:
         statement = statement.where(_m.status == status.value)
-    if after is not None:
-        statement = statement.where(tuple_(_name, _m.id) > tuple_(*after))
     return [
         Sitter(
             membership=membership_of(row),
@@ -127,7 +121,7 @@ async def sitters(
             kind=row.kind,
             local=Local(row.local),
         )
-        for row in await uow.db.execute(statement)
+        for row in await uow.db.execute(page.cut(statement, _name, _m.id))
     ]
 
 
@@ -143,39 +137,30 @@ async def counts(uow: UnitOfWork, cluster_id: UUID) -> Mapping[tuple[str, Local]
     return {(role, Local(is_local)): n for role, is_local, n in await uow.db.execute(statement)}
 
 
-async def gaps(
-    uow: UnitOfWork, country: str, *, after: tuple[Any, ...] | None, fetch: int, today: date
-) -> list[Gap]:
-    """Eligible local partners of `country` without a seat in any of its clusters, by name.
+async def gaps(uow: UnitOfWork, country: str, page: PageQuery) -> list[Gap]:
+    """Eligible local partners of `country` without a seat in any of its clusters, by name and id:
+    those of `page` and one more.
 
-    At most `fetch` after the key (name, id) `after`. Requests and invitations are shown: an
-    unanswered one is no seat. Raises ForbiddenError.
+    Requests and invitations are shown: an unanswered one is no seat. Raises ForbiddenError.
     """
     uow.actor.must_act_in(country)
     must_see_others(uow)
     seated = select(_m.id).where(
         _m.partner_id == _p.id, _m.country == country, _m.status.in_(sorted(SEATED))
     )
-    statement = (
-        select(
-            partner_mirror_table,
-            _pending(country, MembershipStatus.REQUESTED).label("requests"),
-            _pending(country, MembershipStatus.INVITED).label("invitations"),
-        )
-        .where(
-            _p.readable,
-            ~_p.gone,
-            _p.local == Local.YES.value,
-            _p.country == country,
-            _p.eligibility.in_(sorted(MAY_SIT)),
-            or_(_p.eligible_until.is_(None), _p.eligible_until >= today),
-            ~seated.exists(),
-        )
-        .order_by(_name, _p.id)
-        .limit(fetch)
+    statement = select(
+        partner_mirror_table,
+        _pending(country, MembershipStatus.REQUESTED).label("requests"),
+        _pending(country, MembershipStatus.INVITED).label("invitations"),
+    ).where(
+        _p.readable,
+        ~_p.gone,
+        _p.local == Local.YES.value,
+        _p.country == country,
+        _p.eligibility.in_(sorted(MAY_SIT)),
+        or_(_p.eligible_until.is_(None), _p.eligible_until >= uow.now.date()),
+        ~seated.exists(),
     )
-    if after is not None:
-        statement = statement.where(tuple_(_name, _p.id) > tuple_(*after))
     return [
         Gap(
             partner_id=row.id,
@@ -185,7 +170,7 @@ async def gaps(
             requests=row.requests,
             invitations=row.invitations,
         )
-        for row in await uow.db.execute(statement)
+        for row in await uow.db.execute(page.cut(statement, _name, _p.id))
     ]
 
 

@@ -58,12 +58,7 @@ async def memberships_of(
     """The partner's memberships that can be read and still exist, oldest first, one more than the
     page."""
     columns = membership_mirror.c
-    statement = (
-        select(membership_mirror)
-        .where(columns.partner_id == partner_id, columns.readable, ~columns.gone)
-        .order_by(columns.id)
-        .limit(page.fetch)
+    statement = select(membership_mirror).where(
+        columns.partner_id == partner_id, columns.readable, ~columns.gone
     )
-    if page.after is not None:
-        statement = statement.where(columns.id > page.after[0])
-    return (await uow.db.execute(statement)).all()
+    return (await uow.db.execute(page.cut(statement, columns.id))).all()

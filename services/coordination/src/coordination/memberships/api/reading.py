@@ -78,9 +78,7 @@ async def list_members(
     since they are kept for their holders.
     """
     cluster = await find_cluster(uow, cluster_id)
-    rows = await queries.sitters(
-        uow, cluster.id, after=page.after, fetch=page.fetch, role=role, status=status
-    )
+    rows = await queries.sitters(uow, cluster.id, page, role=role, status=status)
     return Reply.page(
         Page.of(
             rows,
@@ -104,9 +102,7 @@ async def list_gaps(uow: UnitOfWork, page: PageQuery, country: Country) -> Reply
 
     Eligible local actors of the country without a seat in any of its clusters, by name.
     """
-    rows = await queries.gaps(
-        uow, country, after=page.after, fetch=page.fetch, today=uow.now.date()
-    )
+    rows = await queries.gaps(uow, country, page)
     return Reply.page(
         Page.of(rows, page, key=lambda row: (row.name, row.partner_id), view=GapView.of)
     )
