@@ -1,7 +1,5 @@
 """The coordination service, as one table: what it owns, copies, reacts to and answers."""
 
-from typing import Any
-
 from common.service import Service
 from coordination.chores import CHORES
 from coordination.clusters.api import routes as clusters
@@ -13,14 +11,8 @@ from coordination.invariants import INVARIANTS
 from coordination.memberships.api import routes as memberships
 from coordination.memberships.events import MEMBERSHIP
 from coordination.mirrors.partners import PARTNERS
-from coordination.policy import Policy
 from coordination.reactions import REACTIONS
-from coordination.settings import Settings
-
-
-def _policy(settings: Any) -> Policy:
-    return Policy()
-
+from coordination.settings import Settings, policy
 
 SERVICE = Service(
     name="coordination",
@@ -41,6 +33,6 @@ SERVICE = Service(
     mirrors=(PARTNERS,),
     reactions=REACTIONS,
     invariants=INVARIANTS,
-    policy=_policy,
+    policy=policy,
     chores=CHORES,
 )

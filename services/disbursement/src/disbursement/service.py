@@ -1,7 +1,5 @@
 """The disbursement service, as one table: what it owns, copies, reacts to and answers."""
 
-from typing import Any
-
 from common.service import Service
 from disbursement.agreements.api import routes as agreements
 from disbursement.agreements.events import AGREEMENT
@@ -10,16 +8,11 @@ from disbursement.grants.api import routes as grants
 from disbursement.grants.events import GRANT
 from disbursement.invariants import INVARIANTS
 from disbursement.mirrors.partners import PARTNERS
-from disbursement.payments.api import ROUTES as PAYMENTS
+from disbursement.payments.api import routes as payments
 from disbursement.payments.events import PAYMENT
-from disbursement.policy import Policy
 from disbursement.reactions import REACTIONS
 from disbursement.settings import Settings, policy
 from disbursement.transparency.api import routes as transparency
-
-
-def _policy(settings: Any) -> Policy:
-    return policy(settings)
 
 
 def _disbursement() -> Service:
@@ -47,10 +40,10 @@ SERVICE = Service(
         "disbursement.payments.confirm": "Confirm, as the recipient, that money arrived.",
         "disbursement.transparency.read": "Read shares, directness and speed.",
     },
-    routes=(grants, agreements, *PAYMENTS, transparency),
+    routes=(grants, agreements, *payments, transparency),
     mirrors=(PARTNERS,),
     reactions=REACTIONS,
     invariants=INVARIANTS,
-    policy=_policy,
+    policy=policy,
     cli=(own_commands(_disbursement),),
 )

@@ -76,7 +76,7 @@ BANDS = (
 class Settings(CommonSettings):
     """Lists are given as JSON. Terms are effective-dated: a new one is added, none is edited."""
 
-    model_config = SettingsConfigDict(env_prefix="DISBURSEMENT_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DISBURSEMENT_")
 
     terms: tuple[TermSetting, ...] = Field(TERMS, description="numbers set by funders and agencies")
     approval_bands: tuple[BandSetting, ...] = Field(

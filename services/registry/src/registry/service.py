@@ -1,13 +1,10 @@
 """The registry, as one table: what it owns, copies, reacts to and answers."""
 
-from typing import Any
-
 from common.chores import Chore
 from common.service import Service
 from registry.cli import own_commands
 from registry.due_diligence.api import routes as due_diligence
 from registry.due_diligence.commands import MAX_LAPSING, expire_lapsed
-from registry.due_diligence.rules import Policy
 from registry.imports.api import routes as imports
 from registry.invariants import INVARIANTS
 from registry.memberships.api import routes as memberships
@@ -16,24 +13,18 @@ from registry.partners.api import routes as partners
 from registry.partners.events import PARTNER
 from registry.reactions import REACTIONS
 from registry.search.api import routes as search
-from registry.settings import RegistrySettings
+from registry.settings import Settings, policy
 
 
 def _registry() -> Service:
     return SERVICE
 
 
-def _policy(settings: Any) -> Policy:
-    return Policy(
-        validity_years=settings.due_diligence_years, declaration=settings.declaration_version
-    )
-
-
-SERVICE: Service = Service(
+SERVICE = Service(
     name="registry",
     title="Registry",
     description="Who our partners are, and whether we may work with them.",
-    settings=RegistrySettings,
+    settings=Settings,
     aggregates=(PARTNER,),
     scopes={
         "registry.partners.read": "Find and read partners.",
@@ -51,7 +42,7 @@ SERVICE: Service = Service(
     mirrors=(MEMBERSHIPS,),
     reactions=REACTIONS,
     invariants=INVARIANTS,
-    policy=_policy,
+    policy=policy,
     deletes_from=("partner_identifier",),
     chores=(Chore("expire lapsed due diligence", expire_lapsed, MAX_LAPSING),),
     cli=(own_commands(_registry),),

@@ -5,9 +5,10 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from common.settings import CommonSettings
+from registry.due_diligence.rules import Policy
 
 
-class RegistrySettings(CommonSettings):
+class Settings(CommonSettings):
     """Every setting of the registry."""
 
     model_config = SettingsConfigDict(env_prefix="REGISTRY_")
@@ -20,4 +21,11 @@ class RegistrySettings(CommonSettings):
         min_length=1,
         max_length=20,
         description="the declaration that partners must have accepted",
+    )
+
+
+def policy(settings: Settings) -> Policy:
+    """What commands may know of the settings."""
+    return Policy(
+        validity_years=settings.due_diligence_years, declaration=settings.declaration_version
     )

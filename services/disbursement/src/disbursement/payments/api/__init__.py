@@ -8,6 +8,4 @@ reading  lists, and what stands behind a payment
 
 from disbursement.payments.api import deciding, paying, reading
 
-ROUTES = (deciding.routes, paying.routes, reading.routes)
-
-__all__ = ["ROUTES"]
+routes = (deciding.routes, paying.routes, reading.routes)
