@@ -199,10 +199,6 @@ def test_layers_are_counted_from_the_fund_and_from_the_donor(
     assert rules.layers_from(chain, FunderRole.DONOR) == donor
 
 
-def test_a_partner_that_passes_money_on_adds_a_layer() -> None:
-    assert rules.layers_from([DONOR, FUND], FunderRole.FUND, below=1) == 2
-
-
 def test_receipts_up_to_the_grant_fit() -> None:
     rules.must_fit(_usd(40), _usd(60), _usd(100))
 

@@ -260,12 +260,11 @@ def must_fit(receipt: Money, received: Money, granted: Money) -> None:
         )
 
 
-def layers_from(chain: Sequence[Funder], role: FunderRole, *, below: int = 0) -> int | None:
+def layers_from(chain: Sequence[Funder], role: FunderRole) -> int | None:
     """How many organisations stand between `role` and the one that does the work; None without
     `role`.
 
     We are one of them: donor → CERF → IOM → partner is 1 layer from the fund and 2 from the donor.
-    `below` counts further ones, between our partner and whoever it passes money to.
     """
     places = [index for index, funder in enumerate(chain) if funder.role is role]
-    return len(chain) - places[0] + below if places else None
+    return len(chain) - places[0] if places else None

@@ -45,6 +45,7 @@ from registry.partners.rules.partner import Partner, must_be_editable
 from registry.partners.tables import partner_of, partner_table
 
 MAX_LAPSING = 500
+"""Partners that one unit of work moves to expired."""
 
 _DOSSIER = (
     select(*DOSSIER).select_from(partner_table).where(partner_table.c.id == bindparam("partner_id"))
@@ -278,8 +279,8 @@ async def reject_partner(
     return await save(uow, rejected, Rejected(), private={"reason": reason})
 
 
-async def expire_lapsed(uow: UnitOfWork, limit: int = MAX_LAPSING) -> int:
-    """Move active partners whose due diligence lapsed before today to expired, at most `limit`.
+async def expire_lapsed(uow: UnitOfWork) -> int:
+    """Move active partners whose due diligence lapsed before today to expired, MAX_LAPSING at most.
 
     Returns how many. Safe to run at any time and side by side. Nothing waits for it:
     `eligible_until` has closed them already.
@@ -290,7 +291,7 @@ async def expire_lapsed(uow: UnitOfWork, limit: int = MAX_LAPSING) -> int:
         .where(partner_table.c.status == Status.ACTIVE.value)
         .where(partner_table.c.holds_until < uow.now.date())
         .order_by(partner_table.c.id)
-        .limit(min(limit, MAX_LAPSING))
+        .limit(MAX_LAPSING)
         .with_for_update(skip_locked=True)
     )
     rows = (await uow.db.execute(lapsed)).all()
