@@ -39,6 +39,7 @@ routes = Routes(tag="payments")
 
 _CHECKED = (
     IllegalMoveError,
+    FourEyesError,
     PastUncertainError,
     PartnerStateTooOldError,
     PartnerUnknownError,
@@ -66,6 +67,7 @@ async def release_payment(
     Checked again, under lock: the partner is eligible now, by a state of it that is fresh enough;
     the agreement is active; earlier tranches are settled; what stands there is what was approved.
     On a state that is too old nothing moves, and the same request succeeds once it is fresh.
+    Whoever wrote or submitted the payment does not let it out.
     """
     return _reply(await commands.release_payment(uow, payment_id, expected=expected))
 

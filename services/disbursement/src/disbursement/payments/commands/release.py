@@ -48,7 +48,8 @@ async def release_payment(
 
     Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, PartnerStateError
     (its state too old, unknown, or ineligible), PastUncertainError, AgreementNotActiveError,
-    TrancheTooEarlyError, PayloadChangedError, NotCoveredError.
+    TrancheTooEarlyError, PayloadChangedError, NotCoveredError, FourEyesError for whoever wrote or
+    submitted any revision.
     """
     payment = await _ready(uow, payment_id, PaymentStatus.RELEASED, expected)
     changed = await change(
