@@ -30,6 +30,7 @@ class TermName(StrEnum):
     """From the fund's payment to us, whatever the round; where it holds, it goes before those."""
 
     SIMPLIFIED_AGREEMENT_MONTHS = "simplified_agreement_months"
+    """From an agreement's first day to its last."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The life of a cluster in a country, from activation to hand-over and deactivation.
 
+Activation, transition and deactivation are the Inter-Agency Standing Committee's (reference module
+for cluster coordination at country level); how one joins is ours.
 Deactivated is final: a cluster that is needed again is activated anew, with its own history.
 """
 

@@ -10,6 +10,9 @@ member dormant. A seat is suspended for causes: each is lifted on its own, and w
 gone the seat is what it was before. Somebody who was turned down or left may ask again: that is a
 new membership, so that the old one keeps its history. Leaving does not undo what the cluster
 decided: whoever left while it had suspended them asks, even where others sit down at once.
+
+Roles, and that members but not observers accept commitments, are the Inter-Agency Standing
+Committee's guidance on cluster coordination; the states are ours.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,8 @@
-"""The life of a sub-grant agreement, its tranches, and what must be true before it is signed."""
+"""The life of a sub-grant agreement, its tranches, and what must be true before it is signed.
+
+The states are those of UNICEF's eTools; an open call, or a direct selection with its justification,
+is the UN Partner Portal's. That tranches sum to the last coin is ours.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +26,7 @@ from disbursement.grants.rules import SpendingTime
 from disbursement.terms import Term, TermName, months_after, term
 
 MAX_TRANCHES = 24
+"""Of one agreement; the bound is ours."""
 
 
 class AgreementType(StrEnum):
@@ -220,7 +225,7 @@ def must_run_within(
     terms: Iterable[Term],
 ) -> None:
     """Raises DatesError when it ends before it starts, begins before its grant may be spent,
-    outlasts it, or is too long for its type.
+    outlasts it, or is too long for its type; UnknownTermError when that length is not configured.
     """
     if ends_on < starts_on:
         raise _dates("/ends_on", "an agreement cannot end before it starts")

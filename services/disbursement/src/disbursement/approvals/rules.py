@@ -2,6 +2,8 @@
 
 Nobody is above these rules. That an approver wrote no part of the payment and acts once per
 revision is kept by the database (see the migration); here stands what can be decided beforehand.
+Bands and roles are the organisation's own, from the settings; that a rejection sends a payment back
+with a comment follows UNICEF's HOPE.
 """
 
 from collections.abc import Iterable

@@ -95,7 +95,8 @@ async def record_receipt(
     """Record money that reached us; the first receipt dates the fund's payment unless that is
     known.
 
-    Raises NotFoundError, ForbiddenError, CurrencyMismatchError, BeyondGrantError, DatesError.
+    Raises NotFoundError, ForbiddenError, CurrencyMismatchError, BeyondGrantError, DatesError,
+    UnknownTermError.
     """
     policy: Policy = uow.policy
     grant = await grant_for_update(uow, grant_id)

@@ -1,4 +1,9 @@
-"""What a grant is: its source, chain of funders, deadline, and what may be received of it."""
+"""What a grant is: its source, chain of funders, deadline, and what may be received of it.
+
+Windows, deadlines and the early start are CERF's guidelines; their numbers are terms, each with its
+source (`disbursement.terms`). Layers are counted because the Grand Bargain asks for one
+intermediary at most. It knows no balances: what has been received is told.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,8 @@
 """Reckoning for the reports: working days, shares, and what counts as civil society or local.
 
-A chain with one intermediary is never called direct; we count layers and say from where.
+The shares are those that IOM and the Grand Bargain report on: to civil society, and to local and
+national actors. A chain with one intermediary is never called direct; we count layers and say from
+where.
 """
 
 from collections.abc import Iterable
@@ -56,7 +58,10 @@ class Gift:
 
 @dataclass(frozen=True)
 class Shares:
-    """Amounts of one currency, and what fraction of `total` each is (None of nothing)."""
+    """Amounts of one currency, and what fraction of `total` each is (None of nothing).
+
+    `to_local`, `not_local` and `undetermined` sum to `total`.
+    """
 
     total: Decimal
     to_civil_society: Decimal

@@ -3,7 +3,7 @@
 It is a function of facts and of the day, and of nothing else. Whoever knows a fact that speaks
 against a partner brings it as an objection: its life (suspended, locked), its due diligence.
 Reasons are coarse on purpose: they are published, and a reader must not learn more from them than
-it needs.
+it needs. The rule is ours.
 """
 
 from collections.abc import Iterable

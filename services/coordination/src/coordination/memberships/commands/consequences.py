@@ -85,6 +85,7 @@ async def _suspend(uow: UnitOfWork, membership: Membership) -> None:
 
 
 async def _lock_seats_of(uow: UnitOfWork, partner_id: UUID) -> list[Membership]:
+    """At most one in each cluster of each country: the largest partners have some hundreds."""
     table = membership_table
     statement = (
         select(table)

@@ -119,7 +119,7 @@ async def submit_agreement_for_review(
 ) -> Agreement:
     """Hand a draft to the reviewers.
 
-    Raises NotFoundError, StaleVersionError, IllegalMoveError, PartnerStateError.
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, PartnerStateError.
     """
     agreement = await with_payable_partner(uow, agreement_id, expected)
     return await moved(uow, agreement, AgreementStatus.REVIEW, events.SubmittedForReview())
@@ -130,7 +130,7 @@ async def pass_agreement_review(
 ) -> Agreement:
     """Let it be signed.
 
-    Raises NotFoundError, StaleVersionError, IllegalMoveError, PartnerStateError.
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, PartnerStateError.
     """
     agreement = await with_payable_partner(uow, agreement_id, expected)
     return await moved(uow, agreement, AgreementStatus.SIGNATURE, events.Reviewed())
@@ -139,7 +139,7 @@ async def pass_agreement_review(
 async def return_agreement_to_draft(
     uow: UnitOfWork, agreement_id: UUID, comment: str, *, expected: Sequence | None = None
 ) -> Agreement:
-    """Send it back. Raises NotFoundError, StaleVersionError, IllegalMoveError."""
+    """Send it back. Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError."""
     return await move_to(
         uow,
         agreement_id,
@@ -153,7 +153,10 @@ async def return_agreement_to_draft(
 async def cancel_agreement(
     uow: UnitOfWork, agreement_id: UUID, comment: str, *, expected: Sequence | None = None
 ) -> Agreement:
-    """Give it up before it is signed. Raises NotFoundError, StaleVersionError, IllegalMoveError."""
+    """Give it up before it is signed.
+
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError.
+    """
     return await move_to(
         uow,
         agreement_id,

@@ -33,8 +33,9 @@ async def sign_agreement(
 ) -> Agreement:
     """Record the signatures and commit the grant's money to the agreement.
 
-    Raises NotFoundError, StaleVersionError, IllegalMoveError, DatesError, PartnerStateError,
-    NotCoveredError when the grant has less available.
+    Raises NotFoundError, ForbiddenError (a machine too), StaleVersionError, IllegalMoveError,
+    DatesError, UnknownTermError, PartnerStateError, NotCoveredError when the grant has less
+    available.
     """
     policy: Policy = uow.policy
     agreement, grant = await with_payable_partner_and_grant(uow, agreement_id, expected)
@@ -67,7 +68,7 @@ async def activate_agreement(
 ) -> Agreement:
     """Let payments be made.
 
-    Raises NotFoundError, StaleVersionError, IllegalMoveError, PartnerStateError.
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, PartnerStateError.
     """
     agreement = await with_payable_partner(uow, agreement_id, expected)
     status = rules.activate(agreement.status)
@@ -83,7 +84,10 @@ async def activate_agreement(
 async def suspend_agreement(
     uow: UnitOfWork, agreement_id: UUID, comment: str, *, expected: Sequence | None = None
 ) -> Agreement:
-    """Stop payments under it. Raises NotFoundError, StaleVersionError, IllegalMoveError."""
+    """Stop payments under it.
+
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError.
+    """
     return await move_to(
         uow,
         agreement_id,
@@ -99,7 +103,7 @@ async def resume_agreement(
 ) -> Agreement:
     """Let payments go on.
 
-    Raises NotFoundError, StaleVersionError, IllegalMoveError, PartnerStateError.
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, PartnerStateError.
     """
     agreement = await with_payable_partner(uow, agreement_id, expected)
     status = rules.resume(agreement.status)
@@ -111,8 +115,8 @@ async def terminate_agreement(
 ) -> Agreement:
     """End it before its time and give what was not paid back to the grant.
 
-    Raises NotFoundError, StaleVersionError, IllegalMoveError, PaymentsOpenError while money of it
-    is on its way.
+    Raises NotFoundError, ForbiddenError, StaleVersionError, IllegalMoveError, PaymentsOpenError
+    while money of it is on its way.
     """
     _, grant_id = await parties_of(uow, agreement_id)
     await grant_for_update(uow, grant_id)

@@ -47,7 +47,10 @@ async def agreement_for_update(
 async def with_payable_partner(
     uow: UnitOfWork, agreement_id: UUID, expected: Sequence | None
 ) -> Agreement:
-    """The agreement, locked after its partner, who must be eligible now."""
+    """The agreement, locked after its partner, who must be eligible now.
+
+    Raises what `agreement_for_update` raises, PartnerUnknownError, PartnerIneligibleError.
+    """
     partner_id, _ = await parties_of(uow, agreement_id)
     partner = await partner_for_share(uow, partner_id)
     agreement = await agreement_for_update(uow, agreement_id, expected)
@@ -58,7 +61,10 @@ async def with_payable_partner(
 async def with_payable_partner_and_grant(
     uow: UnitOfWork, agreement_id: UUID, expected: Sequence | None
 ) -> tuple[Agreement, Grant]:
-    """The agreement and its grant, locked after the partner, who must be eligible now."""
+    """The agreement and its grant, locked after the partner, who must be eligible now.
+
+    Raises what `with_payable_partner` raises.
+    """
     partner_id, grant_id = await parties_of(uow, agreement_id)
     partner = await partner_for_share(uow, partner_id)
     grant = await grant_for_update(uow, grant_id)
@@ -68,7 +74,9 @@ async def with_payable_partner_and_grant(
 
 
 async def parties_of(uow: UnitOfWork, agreement_id: UUID) -> tuple[UUID, UUID]:
-    """Whom and what to lock first; neither ever changes, so they may be read before any lock."""
+    """Whom and what to lock first: the partner's and the grant's id. Neither ever changes, so they
+    may be read before any lock. Raises NotFoundError.
+    """
     found = await uow.db.execute(
         select(agreement_table.c.partner_id, agreement_table.c.grant_id).where(
             agreement_table.c.id == agreement_id

@@ -3,6 +3,10 @@
 Whatever would free the money takes two people, and so does closing an unknown payment and deciding
 between words of the bank that contradict each other. What comes when the outcome stands is kept,
 and moves nothing.
+
+The bank's words are those of ISO 20022: a status report is a pain.002, an account statement a
+camt.053, a reason code one of its external codes. They are read by whoever records them. That a
+failure takes the bank's own no, and that silence is a state, are ours.
 """
 
 from collections.abc import Collection, Mapping

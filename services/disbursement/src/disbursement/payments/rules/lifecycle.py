@@ -3,7 +3,8 @@
 `draft → submitted → approved → released → sent → settled | failed | unknown`, `settled → returned`,
 `held` on the way, until it is sent, and `withdrawn` from a draft. `unknown` is a state of its own:
 nobody knows whether the money left, so it stays in transit until the bank says so, and nothing is
-ever sent again. The database keeps the same table of moves; a test compares the two.
+ever sent again. The states are ours. The database keeps the same table of moves; a test compares
+the two.
 """
 
 from collections.abc import Mapping

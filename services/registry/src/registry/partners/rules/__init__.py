@@ -6,4 +6,5 @@ identifiers    numbers that other registers gave, checked
 localisation   local actor: yes, no or undetermined, and on what evidence
 life           the states and the moves between them
 partner        the partner itself and every decision about it
+access         who may see, edit and judge it
 """

@@ -2,6 +2,9 @@
 
 A move is named by its deed, because a target alone would say too little: both a review and a
 reinstatement end in `active`, and only one of them may follow a suspension.
+
+The states are ours; that due diligence lapses and that only headquarters undoes a lock is the
+practice of the UN Partner Portal.
 """
 
 from collections.abc import Mapping

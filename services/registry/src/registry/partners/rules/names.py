@@ -99,6 +99,7 @@ class Name:
 
     @property
     def script(self) -> str | None:
+        """Its ISO 15924 code; None for digits alone, or a script that we do not know."""
         return script_of(self.text)
 
 

@@ -1,4 +1,7 @@
-"""A partner and every decision about it that needs no more than the partner itself."""
+"""A partner and every decision about it that needs no more than the partner itself.
+
+Offices below a headquarters, and a lock that reaches them, follow the UN Partner Portal.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
