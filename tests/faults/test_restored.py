@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -44,7 +45,10 @@ async def test_an_owner_put_back_halts_until_a_restore_brings_its_truth_to_every
         await scene.is_at(waiting, "held")
     # The suspension was lost; disbursement has heard of it.
     await scene.until(lambda: is_halted(scene, "registry"))
-    assert "python -m registry journal restore" in scene.stack.processes["registry"].output()
+    said = scene.stack.processes["registry"].output()
+    assert "Kafka holds events of registry" in said
+    assert "the database was restored from a backup" in said
+    assert "python -m registry journal restore" in said
     await scene.ask(  # only publishing stops
         scene.crew.registrar,
         "registry",
@@ -57,6 +61,47 @@ async def test_an_owner_put_back_halts_until_a_restore_brings_its_truth_to_every
     await scene.is_at(waiting, "approved")
     assert await scene.status(left) == "sent"
     assert (await scene.changes("disbursement", left)).count("sent") == 1
+    await scene.holds_together()
+    await newest_is_last(scene, "registry.partner.v1")
+
+
+async def test_a_partner_the_restored_registry_never_knew_is_paid_nothing(scene: Scene) -> None:
+    suspended = await scene.new_partner()
+    async with put_back(scene, "registry"):
+        ghost = await scene.new_partner()
+        agreement = await scene.new_agreement(ghost, 4)
+        left = await scene.pay(agreement, 1)
+        released = (await scene.move_on(await scene.approved(agreement, 2), "release")).json["id"]
+        approved = (await scene.approved(agreement, 3)).json["id"]
+        await scene.suspend(suspended)
+        await scene.is_eligible(suspended, "ineligible")
+    await scene.until(lambda: is_halted(scene, "registry"))
+    assert await scene.mirrored(ghost) == "eligible"
+    unknown = await scene.crew.auditor.http.get(f"registry/v1/partners/{ghost}")
+    assert unknown.status_code == 404
+    await run(scene, "registry", *RESTORE)
+    # The owner has said all that it has. Of the ghost it said nothing.
+    for payment in (released, approved):
+        await scene.is_at(payment, "held")
+    terms = {"agreement_id": agreement, "tranche": 4, "amount": "1000.00", "currency": "USD"}
+    refused = await scene.crew.submitter.http.post(
+        "disbursement/v1/payments", json=terms, headers={"Idempotency-Key": str(IDS.new())}
+    )
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (409, "partner_ineligible"), problem
+    assert problem["reason"] == "gone"
+    # What had left is with the bank: that the hold came too late is on record.
+    changes = await scene.changes("disbursement", left)
+    assert changes == ["submitted", "approved", "released", "sent", "hold_missed"]
+    for service in ("disbursement", "coordination"):
+        (row,) = await scene.sql(
+            service, "SELECT legal_name, gone FROM partner_mirror WHERE id = $1", UUID(ghost)
+        )
+        assert row["gone"]
+        assert row["legal_name"], "its facts stay, for people to see"
+    # Everybody else is as the owner says.
+    await scene.is_eligible(suspended)
+    await scene.pay(await scene.new_agreement(suspended, 1), 1)
     await scene.holds_together()
     await newest_is_last(scene, "registry.partner.v1")
 
