@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from faults.client import Asked
+from faults.commands import run
 from faults.scene import Scene
 from faults.topics import newest_is_last
 from journeys.people import IDS
@@ -163,19 +163,6 @@ async def put_back(scene: Scene, service: str) -> AsyncIterator[None]:
     await scene.postgres.create_database(service)
     await run_tool(scene, "pg_restore", "--exit-on-error", f"--dbname={dsn(scene, service)}", dump)
     await scene.stack.start_service(service)
-
-
-async def run(scene: Scene, service: str, *words: str) -> None:
-    """What an operator runs: `python -m <service> …`."""
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", service, *words],
-        env=scene.stack.service_environment(service),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 async def is_halted(scene: Scene, service: str) -> bool:
