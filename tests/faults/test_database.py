@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 import pytest
 
+from common.uow import MAX_RUNS
 from support.api import Api, problem
 from support.databases import plain_dsn
 from support.disbursement import World, api_of, open_world
@@ -35,6 +36,16 @@ CREATE TRIGGER fail BEFORE INSERT ON journal FOR EACH ROW EXECUTE FUNCTION fail(
 CUT = """
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     PERFORM pg_terminate_backend(pg_backend_pid());
+    RETURN NEW;
+END $$;
+CREATE TRIGGER fail BEFORE INSERT ON journal FOR EACH ROW EXECUTE FUNCTION fail();
+"""
+FOR_A_WHILE = """
+CREATE SEQUENCE asked;
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('asked') <= %d THEN
+        RAISE EXCEPTION 'the database asks for a rerun' USING ERRCODE = '40001';
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER fail BEFORE INSERT ON journal FOR EACH ROW EXECUTE FUNCTION fail();
@@ -131,6 +142,25 @@ async def test_a_payment_is_told_to_come_back_and_then_made_once(
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[0].content == answers[1].content
     assert (await world.balances(agreement.grant_id))["earmarked"] == "50000"
+    assert await world.breaches() == []
+
+
+@pytest.mark.parametrize(
+    "refusals, status, made",
+    [(MAX_RUNS - 1, 201, 1), (MAX_RUNS + 1, 503, 0)],
+    ids=["until the last run", "beyond it"],
+)
+async def test_a_payment_is_tried_again_unseen_and_not_for_ever(
+    world: World, refusals: int, status: int, made: int
+) -> None:
+    agreement = await world.agreement()
+    terms = {"agreement_id": str(agreement.id), "tranche": 1, "amount": "50000", "currency": "USD"}
+    async with api_of(world) as api, at_every_record(FOR_A_WHILE % refusals)(world):
+        answer = await submit(api, terms, "k0")
+    assert answer.status_code == status
+    (asked,) = await world.fetch("SELECT last_value FROM asked")
+    assert asked["last_value"] == MAX_RUNS
+    assert len(await world.fetch("SELECT 1 FROM payment")) == made
     assert await world.breaches() == []
 
 
