@@ -45,15 +45,15 @@ async def test_a_suspension_is_obeyed_once_wherever_the_process_dies(scene: Scen
 
 
 @pytest.mark.parametrize(
-    "strikes",
+    "strikes, unanswered",
     [
-        (f"{Point.BEFORE_COMMIT}:3", f"{Point.AFTER_COMMIT}:5"),
-        (Point.INSTRUCTION_STORED, Point.IN_KAFKA_TRANSACTION, Point.BEFORE_CURSOR),
+        ((f"{Point.BEFORE_COMMIT}:3", f"{Point.AFTER_COMMIT}:5"), 1),
+        ((Point.INSTRUCTION_STORED, Point.IN_KAFKA_TRANSACTION, Point.BEFORE_CURSOR), 0),
     ],
-    ids=" then ".join,
+    ids=["before and after a commit", "between the bytes and Kafka's cursor"],
 )
 async def test_payments_are_made_once_wherever_the_process_dies(
-    scene: Scene, strikes: Sequence[str]
+    scene: Scene, strikes: Sequence[str], unanswered: int
 ) -> None:
     agreement = await scene.new_agreement(scene.partner, PAYMENTS)
     before = await scene.balance(scene.grant)
@@ -65,6 +65,9 @@ async def test_payments_are_made_once_wherever_the_process_dies(
         )
 
     await dying_at(scene, strikes, work)
+    # Whoever was not told of a commit asked again, and was told of that one.
+    told_later = [each for each in scene.asked if "idempotency-replayed" in each.answer.headers]
+    assert len(told_later) >= unanswered
     for asked in scene.asked:
         again = await asked.again()
         assert again.status_code == asked.answer.status_code

@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -68,6 +69,9 @@ async def test_one_key_fifty_times_at_once_makes_one_payment(scene: Scene) -> No
     }
     assert all("retry-after" in answer.headers for answer in others)
     assert answers[-1].headers["idempotency-replayed"] == "true"
+    count = "SELECT count(*) AS n FROM payment WHERE agreement_id = $1"
+    (row,) = await scene.sql("disbursement", count, UUID(agreement))
+    assert row["n"] == 1
 
 
 async def test_of_two_approvers_at_once_one_approves_and_the_other_is_told(scene: Scene) -> None:
