@@ -67,7 +67,7 @@ class NotPayable(StrEnum):
 
 _SENTENCES = {
     NotPayable.UNREADABLE: "The registry's last word on this partner could not be read",
-    NotPayable.GONE: "The registry has erased this partner",
+    NotPayable.GONE: "The registry does not know this partner any more",
     NotPayable.INELIGIBLE: "The registry says that this partner is not eligible",
     NotPayable.PROVISIONAL: "This partner is only provisionally eligible",
     NotPayable.LAPSED: "This partner's eligibility has lapsed",
