@@ -97,7 +97,6 @@ def test_an_event_is_read_as_it_was_written() -> None:
         "int.iom.test.thing.made.v1",
     )
     assert (event.subject, event.sequence) == (STREAM, Sequence(2, 31))
-    assert event.time == datetime(2026, 3, 1, 12, 0, 0, 7, tzinfo=UTC)
     assert (event.traceparent, event.data, event.gone) == (TRACE, b"{}", False)
 
 
@@ -110,7 +109,7 @@ def test_an_event_is_read_as_it_was_written() -> None:
         Arrival().with_header("ce_specversion", None),
         Arrival().with_header("content-type", None),
         Arrival().with_header("traceparent", None),
-        Arrival().with_header("ce_novelty", b"x"),
+        Arrival().with_header("ce_novelty", b"\xff"),
         Arrival().with_header("x-proxy", b"\xff"),
     ],
 )

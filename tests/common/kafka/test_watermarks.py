@@ -317,12 +317,12 @@ async def test_a_row_that_was_sent_and_has_another_ones_place_now_is_noticed(hou
     """Between two watermarks as well: what was sent behind the last one is looked for by its id."""
     await house.fill(streams=4, versions=1)
     rows = await Reader(house.engine).fetch(0, 10)
-    strange = replace(rows[2], id=rows[3].id)
+    strange = rows[2]._replace(id=rows[3].id)
     async with borrowed(house.engine) as driver:
         mark = (await look(driver, 2)).watermark
         assert await still_holds(driver, mark, rows[2:])
         assert not await still_holds(driver, mark, [strange])
-        assert not await still_holds(driver, mark, [replace(rows[3], position=9)])
+        assert not await still_holds(driver, mark, [rows[3]._replace(position=9)])
         assert not await still_holds(driver, replace(mark, head_hash="ab" * 32), [])
         assert await still_holds(driver, replace(mark, position=0, head_hash=""), [])
 

@@ -1,14 +1,25 @@
 """Code lists that every service shares, as field types with a helpful refusal."""
 
 import re
+from collections.abc import Mapping
 from datetime import date
+from enum import Enum
 from functools import cache
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import pycountry
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
+E = TypeVar("E", bound=Enum)
+
 _DAY = r"^(1[89]|20|21)\d{2}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+
+
+def members(codes: type[E]) -> Mapping[str, E]:
+    """The members of `codes` by value: for rows read by the page, where calling the enum, ten times
+    as slow, would be a sixth of the work.
+    """
+    return {member.value: member for member in codes}
 
 
 @cache

@@ -9,7 +9,7 @@ in. What a reader does with the rows is its own affair.
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -88,8 +88,7 @@ class LeadershipLostError(Exception):
     """Another process holds this cursor now, or moved it: stop, and read nothing more under it."""
 
 
-@dataclass(frozen=True)
-class SealedRow:
+class SealedRow(NamedTuple):
     """A sealed journal row, as far as it may leave. `data` is its JSON text; nothing private."""
 
     position: int
@@ -101,6 +100,21 @@ class SealedRow:
     occurred_at: datetime
     traceparent: str | None
     data: str
+
+    @classmethod
+    def of(cls, row: Any) -> "SealedRow":
+        """From the driver's record of `FETCH`, or of a statement with the same names."""
+        return cls(
+            row["position"],
+            row["id"],
+            row["stream_type"],
+            row["stream"],
+            Sequence(row["epoch"], row["version"]),
+            row["type"],
+            row["occurred_at"],
+            row["traceparent"],
+            row["data"],
+        )
 
 
 @dataclass(frozen=True)
@@ -182,7 +196,7 @@ class Reader:
         """
         async with borrowed(self._engine) as driver:
             found = await driver.fetch(FETCH, position, limit, types, max_bytes, until)
-        return [_sealed(row) for row in found]
+        return [SealedRow.of(row) for row in found]
 
     async def last_states(self, streams: Several[UUID]) -> dict[UUID, str]:
         """The data, in JSON, of the newest row of each of `streams` that has a state."""
@@ -206,17 +220,3 @@ async def head_on(driver: Any) -> Head:
     """Where the sealed journal ends now, asked on `driver`."""
     row = await driver.fetchrow(HEAD)
     return Head(row["epoch"], row["position"], row["hash"], row["began"])
-
-
-def _sealed(row: Any) -> SealedRow:
-    return SealedRow(
-        position=row["position"],
-        id=row["id"],
-        stream_type=row["stream_type"],
-        stream=row["stream"],
-        sequence=Sequence(row["epoch"], row["version"]),
-        type=row["type"],
-        occurred_at=row["occurred_at"],
-        traceparent=row["traceparent"],
-        data=row["data"],
-    )

@@ -7,7 +7,6 @@ the HTTP feed. What is in the data is the aggregate's business, not ours.
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Listing
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -175,12 +174,10 @@ def timestamp(moment: datetime) -> str:
 # --- and back -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """An event as it arrived. `data` is the JSON of the event, None for a tombstone.
 
-    `time` and `traceparent` are for people and tools; nothing is decided on them, so they may be
-    missing.
+    `traceparent` is for people and tools; nothing is decided on it, so it may be missing.
     """
 
     id: str
@@ -188,7 +185,6 @@ class Received:
     type: str
     subject: UUID
     sequence: Sequence
-    time: datetime | None
     traceparent: str | None
     data: bytes | None
 
@@ -198,8 +194,15 @@ class Received:
         return self.data is None or f".{Erased.happened}." in self.type
 
 
+_READ = {
+    **{f"ce_{name}": name for name in ("id", "source", "type", "subject", "sequence")},
+    "traceparent": "traceparent",
+}
+"""The headers that we read, and their attributes. What else comes, or is missing, does no harm."""
+
+
 def read(record: Arrived) -> Received:
-    """The event in `record`. Tolerant: headers we do not know, and a missing time, do no harm.
+    """The event in `record`.
 
     Raises UnreadableRecordError naming what is wrong.
     """
@@ -218,26 +221,22 @@ def read(record: Arrived) -> Received:
         type=_required(attributes, "type"),
         subject=subject,
         sequence=order,
-        time=_moment(attributes.get("time")),
         traceparent=attributes.get("traceparent"),
         data=record.value,
     )
 
 
 def _attributes(headers: Listing[tuple[str, bytes]]) -> dict[str, str]:
-    """The attributes in `headers`. Of a repeated one the first counts; the rest came on the way."""
+    """What we read of `headers`. Of a repeated one the first counts; the rest came on the way."""
     found: dict[str, str] = {}
-    for name, value in headers:
-        if name.startswith("ce_"):
-            name = name[3:]
-        elif name != "traceparent":
-            continue
-        if name in found or value is None:
+    for header, value in headers:
+        name = _READ.get(header)
+        if name is None or name in found or value is None:
             continue
         try:
             found[name] = value.decode()
         except UnicodeDecodeError as error:
-            raise UnreadableRecordError(f"the header ce_{name} is not UTF-8") from error
+            raise UnreadableRecordError(f"the header {header} is not UTF-8") from error
     return found
 
 
@@ -255,13 +254,3 @@ def _uuid(text: str | None, header: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise UnreadableRecordError(f"{header} is not a UUID: {text!r}") from error
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None

@@ -19,7 +19,6 @@ old enough.
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -30,7 +29,6 @@ from common.db.driver import borrowed
 from common.journal.reader import Reader, SealedRow
 from common.kafka.cloudevents import CloudEvents, Record
 from common.kafka.producers import Producers
-from common.sequence import Sequence
 
 log = structlog.get_logger(__name__)
 
@@ -139,7 +137,9 @@ async def bury(
             return False
         graves = await driver.fetch(GRAVES, cursor.position, passed, events.types_of(Erased))
     if graves:
-        await producers.send(producers.pack(events.tombstone(_row(grave)) for grave in graves))
+        await producers.send(
+            producers.pack(events.tombstone(SealedRow.of(grave)) for grave in graves)
+        )
         await producers.commit()
         log.info("tombstones_sent", number=len(graves))
     await reader.move(BURIAL_READER, holder, cursor.position, passed, lease_seconds=lease_seconds)
@@ -152,7 +152,7 @@ async def _pages(engine: AsyncEngine) -> AsyncIterator[list[tuple[SealedRow, tim
     while True:
         async with borrowed(engine) as driver:
             found = await driver.fetch(LATEST, after, PAGE_STREAMS, PAGE_BYTES)
-        page = [(_row(row), row["age"]) for row in found if row["stream"] is not None]
+        page = [(SealedRow.of(row), row["age"]) for row in found if row["stream"] is not None]
         yield page
         if len(page) < found[0]["found"]:  # ended early by weight
             after = page[-1][0].stream
@@ -166,17 +166,3 @@ def _told(events: CloudEvents, row: SealedRow, age: timedelta) -> Iterator[Recor
     yield events.record(row)
     if events.is_erased(row) and age > timedelta(days=GRAVE_DAYS):
         yield events.tombstone(row)
-
-
-def _row(row: Any) -> SealedRow:
-    return SealedRow(
-        position=row["position"],
-        id=row["id"],
-        stream_type=row["stream_type"],
-        stream=row["stream"],
-        sequence=Sequence(row["epoch"], row["version"]),
-        type=row["type"],
-        occurred_at=row["occurred_at"],
-        traceparent=row["traceparent"],
-        data=row["data"],
-    )

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Computed, Date, DateTime, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from common.codes import members
 from common.sequence import sequence_column
 from registry.eligibility.rules import Eligibility, Reason, Verdict
 from registry.metadata import metadata
@@ -63,45 +64,51 @@ identifier_table = Table(
 
 word_table = Table("partner_word", metadata, Column("word", Text, primary_key=True))
 
+_KINDS, _STATUSES = members(Kind), members(Status)
+_NAMES, _SCHEMES = members(NameKind), members(Scheme)
+_AFFILIATIONS, _LEADERS = members(Affiliation), members(LedBy)
+_LOCALS, _EVIDENCE = members(Local), members(Evidence)
+_ELIGIBILITIES, _REASONS = members(Eligibility), members(Reason)
+
 
 def partner_of(row: Mapping[Any, Any]) -> Partner:
     """The partner that `row` of `partner_table` keeps: SQLAlchemy's mapping or the driver's
     record.
     """
-    eligibility = Eligibility(row["eligibility"])
+    eligibility = _ELIGIBILITIES[row["eligibility"]]
     return Partner(
         id=row["id"],
         sequence=row["sequence"],
         facts=Facts(
-            kind=Kind(row["kind"]),
+            kind=_KINDS[row["kind"]],
             legal_name=row["legal_name"],
             country=row["country"],
             acronym=row["acronym"],
             other_names=tuple(
-                Name(name["text"], NameKind(name["kind"]), name["language"])
+                Name(name["text"], _NAMES[name["kind"]], name["language"])
                 for name in row["other_names"]
             ),
             countries=tuple(row["countries"]),
             headquarters_id=row["headquarters_id"],
-            affiliation=None if row["affiliation"] is None else Affiliation(row["affiliation"]),
-            led_by=tuple(LedBy(each) for each in row["led_by"]),
+            affiliation=None if row["affiliation"] is None else _AFFILIATIONS[row["affiliation"]],
+            led_by=tuple(_LEADERS[each] for each in row["led_by"]),
             identifiers=tuple(
-                Identifier(Scheme(each["scheme"]), each["value"]) for each in row["identifiers"]
+                Identifier(_SCHEMES[each["scheme"]], each["value"]) for each in row["identifiers"]
             ),
         ),
         registered_at=row["registered_at"],
-        status=Status(row["status"]),
-        stood=None if row["stood"] is None else Status(row["stood"]),
+        status=_STATUSES[row["status"]],
+        stood=None if row["stood"] is None else _STATUSES[row["stood"]],
         verified=row["verified"],
         holds_until=row["holds_until"],
         submitted_by=row["submitted_by"],
-        local_override=None if row["local_override"] is None else Local(row["local_override"]),
+        local_override=None if row["local_override"] is None else _LOCALS[row["local_override"]],
         localisation=Localisation(
-            Local(row["local"]), tuple(Evidence(each) for each in row["local_evidence"])
+            _LOCALS[row["local"]], tuple(_EVIDENCE[each] for each in row["local_evidence"])
         ),
         verdict=Verdict(
             eligibility,
-            tuple(Reason(each) for each in row["eligibility_reasons"]),
+            tuple(_REASONS[each] for each in row["eligibility_reasons"]),
             row["holds_until"] if eligibility is Eligibility.ELIGIBLE else None,
         ),
     )
