@@ -118,13 +118,17 @@ async def until(read: Callable[[], Any], wanted: str) -> None:
     raise TimeoutError(f"waited {PATIENCE_SECONDS:g} s for {wanted!r}; it is {found!r}")
 
 
+NOT_KNOWN_YET = ("partner_state_too_old", "past_uncertain")
+"""Refusals that pass: of the partner's state, and of our own publisher's sight of Kafka."""
+
+
 async def eventually(act: Callable[[], Any]) -> Any:
-    """Try `act` again, as a client does, while the refusal says that the state is not fresh yet."""
+    """Try `act` again, as a client does, while the refusal says that something is not known yet."""
     for _ in range(int(PATIENCE_SECONDS / 0.25)):
         try:
             return await act()
         except RefusedError as refused:
-            if refused.code != "partner_state_too_old" and refused.status != 503:
+            if refused.code not in NOT_KNOWN_YET and refused.status != 503:
                 raise
         await asyncio.sleep(0.25)
     return await act()
