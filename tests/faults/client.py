@@ -13,14 +13,10 @@ from typing import Any
 import httpx
 
 from journeys.people import IDS, Person
+from journeys.world import NOT_KNOWN_YET
 
 PATIENCE_SECONDS = 60.0
-PASSING = {
-    "idempotency_key_in_use",
-    "partner_state_too_old",
-    "partner_unknown",
-    "past_uncertain",
-}
+PASSING = {"idempotency_key_in_use", "partner_unknown", *NOT_KNOWN_YET}
 """Refusals that say: the same request may succeed shortly."""
 
 

@@ -79,13 +79,19 @@ async def test_on_a_strange_record_nothing_is_paid_until_the_next_one_that_can_b
     await scene.holds_together()
 
 
-async def test_what_the_database_would_not_take_stays_closed_until_a_redrive_heals_it(
-    scene: Scene,
-) -> None:
+async def _held(scene: Scene) -> tuple[str, str]:
+    """A suspended partner, and its payment that the suspension holds."""
     partner = await scene.new_partner()
     waiting = (await scene.submit(await scene.new_agreement(partner, 1), 1)).json["id"]
     await scene.suspend(partner)
     await scene.is_at(waiting, "held")
+    return partner, waiting
+
+
+async def test_what_the_database_would_not_take_stays_closed_until_a_redrive_heals_it(
+    scene: Scene,
+) -> None:
+    partner, waiting = await _held(scene)
     # Our program does not understand what the registry says of this partner now.
     await scene.execute(
         "disbursement",
@@ -111,10 +117,7 @@ async def test_what_the_database_would_not_take_stays_closed_until_a_redrive_hea
 async def test_old_records_repeated_in_any_order_behind_a_suspension_open_nothing(
     scene: Scene,
 ) -> None:
-    partner = await scene.new_partner()
-    waiting = (await scene.submit(await scene.new_agreement(partner, 1), 1)).json["id"]
-    await scene.suspend(partner)
-    await scene.is_at(waiting, "held")
+    partner, waiting = await _held(scene)
     history = await records_of(scene, partner)
     assert header(history[-1], "ce_type").endswith("suspended.v1")
     for old in (*reversed(history), *history[:-1]):
