@@ -25,6 +25,11 @@ CREATE FUNCTION bench_tell() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_notify('bench', NEW.{column}::text); RETURN NULL; END $$;
 CREATE TRIGGER bench_tells AFTER {event} ON {table} FOR EACH ROW EXECUTE FUNCTION bench_tell();
 """
+DRAINED = """
+SELECT position = (SELECT position FROM journal_head)
+   AND NOT EXISTS (SELECT FROM journal_unsealed)
+FROM reader WHERE name = 'kafka'
+"""
 HELD_PAYMENTS = 100
 LIGHT_SECONDS = 0.15
 LIGHT = 40
@@ -77,6 +82,8 @@ async def mirror(scene: Scene) -> list[Figure]:
         await stack.enter_async_context(scene.service("disbursement", "run", disbursement))
         http = await stack.enter_async_context(_client(scene, api))
         await _suspended(http, seen, partners)  # warm: the follower has its share from here on
+        for url in (registry, disbursement):
+            await _published(url)  # what was filled in is no part of what is measured
         numbers = iter(range(51, partners))
         quiet = await _pace(http, changed, seen, [next(numbers) for _ in range(light - 1)], 0.15)
         loaded = await _pace(
@@ -119,6 +126,19 @@ async def _client(scene: Scene, api: Process) -> AsyncIterator[httpx.AsyncClient
     }
     async with httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False) as http:
         yield http
+
+
+async def _published(url: str) -> None:
+    """Wait until the journal of the database at `url` has been sealed and published to its end."""
+    driver = await asyncpg.connect(dsn_of(url))
+
+    async def drained() -> bool:
+        return bool(await driver.fetchval(DRAINED))
+
+    try:
+        await until(drained, 60)
+    finally:
+        await driver.close()
 
 
 async def _suspend(http: httpx.AsyncClient, number: int) -> str:

@@ -283,7 +283,7 @@ class Scene:
                 service,
                 "SELECT (SELECT position FROM journal_head) AS head,"
                 " (SELECT position FROM reader WHERE name = 'kafka') AS sent,"
-                " (SELECT count(*) FROM journal WHERE position IS NULL) AS unsealed",
+                " (SELECT count(*) FROM journal_unsealed) AS unsealed",
             )
             return bool(row["sent"] == row["head"] and row["unsealed"] == 0)
 

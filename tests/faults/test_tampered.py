@@ -12,7 +12,8 @@ from common.journal.seal import Sealer
 from support.disbursement import World, open_world
 
 EDIT = """
-UPDATE journal SET data = jsonb_set(data, '{payment,amount}', '"1.00"') WHERE position = $1
+UPDATE journal SET data = jsonb_set(data, '{payment,amount}', '"1.00"')
+WHERE entry = (SELECT entry FROM journal_seal WHERE position = $1)
 """
 EDIT_LEDGER = "UPDATE ledger_entry SET amount = amount + 1 WHERE transaction_id = $1 AND amount > 0"
 
@@ -25,7 +26,7 @@ async def test_verify_and_audit_name_the_first_row_of_the_journal_and_ledger_tha
         while await Sealer.of(world.runtime).seal_batch():
             pass
         edited = [row["position"] for row in await world.fetch(
-            "SELECT position FROM journal WHERE stream_type = 'payment' ORDER BY position"
+            "SELECT position FROM sealed WHERE stream_type = 'payment' ORDER BY position"
         )][1:3]  # fmt: skip
         booked = (await world.fetch("SELECT id FROM ledger_transaction ORDER BY id"))[1]["id"]
         await as_superuser(world, *((EDIT, each) for each in edited), (EDIT_LEDGER, booked))

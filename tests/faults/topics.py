@@ -26,7 +26,7 @@ async def in_journal(scene: Scene, topic: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for row in await scene.sql(
         service,
-        "SELECT stream, epoch, version FROM journal WHERE stream_type = $1 ORDER BY position",
+        "SELECT stream, epoch, version FROM sealed WHERE stream_type = $1 ORDER BY position",
         aggregate,
     ):
         found[str(row["stream"])].append(f"{row['epoch']:04d}-{row['version']:010d}")

@@ -25,7 +25,7 @@ LEVEL_SECONDS = 120.0
 LONGEST_READ_SECONDS = 120.0
 
 NOT_LEVEL = """
-SELECT (SELECT count(*) FROM journal WHERE position IS NULL) AS unsealed,
+SELECT (SELECT count(*) FROM journal_unsealed) AS unsealed,
        (SELECT position FROM journal_head)
            - coalesce((SELECT position FROM reader WHERE name = 'kafka'), 0) AS unpublished,
        (SELECT count(*) FROM reaction_due) AS due
@@ -34,7 +34,7 @@ ROWS = """
 SELECT stream_type, stream, epoch, version, type, position, actor, correlation_id,
        data -> stream_type ->> 'status' AS status,
        data -> stream_type ->> 'eligibility' AS eligibility
-FROM journal ORDER BY position
+FROM journal LEFT JOIN journal_seal USING (entry) ORDER BY position
 """
 PAYMENTS = """
 SELECT p.id, p.partner_id, p.status, EXISTS (

@@ -75,7 +75,7 @@ async def test_many_rows_are_sealed_like_any(
 
     await units.run(work, actor=EDITOR)
     assert await seal_everything(engine, scratch_database) == 5
-    rows = await fetch(engine, "SELECT data FROM journal ORDER BY position")
+    rows = await fetch(engine, "SELECT data FROM sealed ORDER BY position")
     assert [row["data"]["thing"]["name"] for row in rows] == list("01234")
 
 

@@ -141,9 +141,7 @@ async def test_the_quick_scan_seals_what_stood_before_the_new_epoch_first(
         assert await sealer.seal_batch(everything=False) == 1
     await again()
     assert await sealer.seal_batch(everything=False) == 3
-    rows = await fetch(
-        engine, "SELECT epoch FROM journal WHERE stream = $1 ORDER BY position", late
-    )
+    rows = await fetch(engine, "SELECT epoch FROM sealed WHERE stream = $1 ORDER BY position", late)
     assert [row["epoch"] for row in rows] == [1, 2]
 
 

@@ -69,7 +69,7 @@ async def test_a_watermark_lies_behind_every_event_that_it_speaks_of(
         await _marks_at(kafka, house, 30)
     positions = {
         str(row["id"]): row["position"]
-        for row in await fetch(house.engine, "SELECT id, position FROM journal")
+        for row in await fetch(house.engine, "SELECT id, position FROM sealed")
     }
     promised = dict.fromkeys(range(PARTITIONS), 0)
     for record in await read_topic(kafka.bootstrap_servers, house.topic):
@@ -211,11 +211,13 @@ async def _producers(house: House) -> AsyncIterator[Producers]:
 
 RESTORE = """
 SET session_replication_role = replica;
-DELETE FROM journal WHERE position > {0} OR position IS NULL;
-UPDATE journal_head SET position = {0}, hash = (SELECT hash FROM journal WHERE position = {0});
+DELETE FROM journal_seal WHERE position > {0};
+DELETE FROM journal_unsealed;
+DELETE FROM journal WHERE entry NOT IN (SELECT entry FROM journal_seal);
+UPDATE journal_head SET position = {0}, hash = (SELECT hash FROM sealed WHERE position = {0});
 DELETE FROM journal_latest;
 INSERT INTO journal_latest
-    SELECT stream, stream_type, max(position) FROM journal GROUP BY stream, stream_type;
+    SELECT stream, stream_type, max(position) FROM sealed GROUP BY stream, stream_type;
 UPDATE reader SET position = {0};
 RESET session_replication_role;
 """
@@ -279,7 +281,9 @@ UNDER_IT = {
     "the journal is shorter": (RESTORE.format(3), "ends at position 3 of epoch 1"),
     "another row has the last position": (
         "SET session_replication_role = replica;"
-        " UPDATE journal SET id = gen_random_uuid(), hash = sha256('x') WHERE position = 5;"
+        " UPDATE journal SET id = gen_random_uuid()"
+        " WHERE entry = (SELECT entry FROM journal_seal WHERE position = 5);"
+        " UPDATE journal_seal SET hash = sha256('x') WHERE position = 5;"
         " RESET session_replication_role",
         "has something else at that position",
     ),
@@ -348,7 +352,7 @@ async def test_after_the_epoch_was_raised_publishing_goes_on_by_itself(
     async with running(publisher):
         await state_is(publisher, State.HALTED)
         await house.sql("UPDATE journal_epoch SET epoch = 2")
-        row = (await fetch(house.engine, "SELECT stream FROM journal WHERE position = 1"))[0]
+        row = (await fetch(house.engine, "SELECT stream FROM sealed WHERE position = 1"))[0]
         house.sequences[row["stream"]] = Sequence(1, 1)
         house.units = house.fresh_units()
         await house.record(row["stream"], Restored(), "as it is now")

@@ -5,8 +5,8 @@
                                                                            to itself
 Whoever owns the tables can drop the triggers that keep them; an application that runs as another
 role cannot. It has no DDL, and where a trigger refuses a change to a whole table, as it does for
-what is append-only, the right to that change is not granted either. Only the worker may write the
-two sealing columns of the journal, and only it what the mirrors say.
+what is append-only, the right to that change is not granted either. Only the worker may seal the
+journal, and only it writes what the mirrors say.
 
 Roles are made by whoever runs the server (deploy/databases.sql); those that are missing are passed
 over, so a development server with one superuser needs none.
@@ -48,7 +48,11 @@ REPLACE = "SELECT, INSERT, UPDATE, DELETE"
 
 FOUNDATION: Mapping[str, Rights] = {
     "alembic_version": Rights(READ, READ),
-    "journal": Rights(APPEND, f"{APPEND}, UPDATE (position, hash)"),
+    "journal": Rights(APPEND, APPEND),
+    "journal_unsealed": Rights(READ, "SELECT, DELETE"),
+    "journal_seal": Rights(READ, APPEND),
+    "sealed": Rights(READ, READ),
+    "unsealed": Rights(READ, READ),
     "journal_head": Rights(READ, "SELECT, UPDATE"),
     "journal_latest": Rights(READ, CHANGE),
     "journal_epoch": Rights(READ, READ),
@@ -79,7 +83,7 @@ FROM pg_class LEFT JOIN (
     WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgattr = '' AND tgqual IS NULL
       AND tgtype & 3 = 2 AND proname IN ('journal_refuse', 'refuse_change', 'refuse_rewriting')
 ) AS refusal ON tgrelid = pg_class.oid
-WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
 GROUP BY relname
 ORDER BY relname
 """

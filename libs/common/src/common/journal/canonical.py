@@ -1,6 +1,6 @@
 """The one way a journal row is written as bytes, so that its hash means the same everywhere.
 
-`hash_version` 1: a JSON object of every column but `position` and `hash`, canonical by RFC 8785
+`hash_version` 1: a JSON object of every column of the journal, canonical by RFC 8785
 (keys sorted, no blanks, shortest escapes): times in UTC with six decimals, `private` in lowercase
 hex, and `data` as a string, in the text form that PostgreSQL gives a jsonb value. That form is
 canonical itself, and taking it as it is spares every verifier the question how numbers are written.

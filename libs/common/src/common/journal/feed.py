@@ -47,17 +47,16 @@ MAX_WAITING = 500
 # rows of its own table, and the latest sealed version of the few whose newest is not sealed yet.
 # Every mirror of the aggregate hashes the same over its own rows.
 DIGEST = """
-WITH unsealed AS (
-    SELECT DISTINCT stream FROM journal WHERE position IS NULL AND stream_type = $1
+WITH waiting AS (
+    SELECT DISTINCT stream FROM unsealed WHERE stream_type = $1
 ), held AS (
     SELECT id, sequence FROM "{table}" AS mine
-    WHERE NOT EXISTS (SELECT FROM unsealed WHERE stream = mine.id)
+    WHERE NOT EXISTS (SELECT FROM waiting WHERE stream = mine.id)
       AND NOT EXISTS (SELECT FROM stream_key WHERE stream = mine.id AND wrapped IS NULL)
     UNION ALL
     SELECT stream, lpad(epoch::text, 4, '0') || '-' || lpad(version::text, 10, '0')
-    FROM unsealed CROSS JOIN LATERAL (
-        SELECT epoch, version, type FROM journal
-        WHERE journal.stream = unsealed.stream AND position IS NOT NULL
+    FROM waiting CROSS JOIN LATERAL (
+        SELECT epoch, version, type FROM sealed WHERE sealed.stream = waiting.stream
         ORDER BY epoch DESC, version DESC LIMIT 1
     ) AS latest
     WHERE type <> $2

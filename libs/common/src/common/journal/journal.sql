@@ -17,20 +17,38 @@ CREATE TABLE journal (
     data           jsonb       NOT NULL,
     private        bytea,
     hash_version   smallint    NOT NULL DEFAULT 1,
-    position       bigint      UNIQUE CHECK (position > 0),
-    hash           bytea       CHECK (octet_length(hash) = 32),
-    UNIQUE (stream, epoch, version),
-    CHECK ((position IS NULL) = (hash IS NULL))
+    UNIQUE (stream, epoch, version)
 );
 
 COMMENT ON COLUMN journal.entry IS 'order of insertion; commits may come in another order, so no feed cursor';
-COMMENT ON COLUMN journal.position IS 'gap-free order of the feed, given by the sealer';
 COMMENT ON COLUMN journal.reason IS 'a coarse code, kept in clear; written reasons belong into private';
 COMMENT ON COLUMN journal.data IS 'what leaves: {"<aggregate>": full public state, "change": what happened}';
 COMMENT ON COLUMN journal.private IS 'what auditors need and subscribers must not see; encrypted under stream_key';
 
--- What the sealer polls, and nothing else.
-CREATE INDEX journal_unsealed ON journal (entry) WHERE position IS NULL;
+-- The rows that the sealer has not come to; `journal_guard` notes them.
+CREATE TABLE journal_unsealed (
+    entry bigint PRIMARY KEY
+);
+
+-- Each row's place in the feed and link in the chain. They lie beside the journal, so that no row of
+-- it is ever written again: in it, sealing would write every row, large as it is, a second time.
+CREATE TABLE journal_seal (
+    position bigint PRIMARY KEY CHECK (position > 0),
+    entry    bigint NOT NULL UNIQUE,
+    hash     bytea  NOT NULL CHECK (octet_length(hash) = 32)
+);
+
+COMMENT ON COLUMN journal_seal.position IS 'gap-free order of the feed, given by the sealer';
+
+CREATE VIEW sealed WITH (security_invoker = true) AS
+    SELECT position, hash, journal.* FROM journal_seal JOIN journal USING (entry);
+
+-- LIMIT holds the planner to the few that wait: it must never look among all rows for them.
+CREATE VIEW unsealed WITH (security_invoker = true) AS
+    SELECT waiting.entry, id, stream_type, stream, epoch, version, type, occurred_at, actor, reason,
+           correlation_id, causation_id, traceparent, data, private, hash_version
+    FROM journal_unsealed AS waiting
+    CROSS JOIN LATERAL (SELECT * FROM journal WHERE entry = waiting.entry LIMIT 1) AS found;
 
 -- The end of the chain. Its row lock makes sealing a thing one process does at a time.
 CREATE TABLE journal_head (
@@ -87,12 +105,11 @@ BEGIN
     RAISE EXCEPTION 'the journal is append-only: % is refused', TG_OP USING ERRCODE = 'FJ001';
 END $$;
 
--- Here and not as a CHECK, which sealing would pay for again: what holds of a row when it is written.
-CREATE FUNCTION journal_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+-- What must hold of a row when it is written. As its owner, for whoever may write into the journal
+-- need not be able to name rows for the sealer that are sealed already.
+CREATE FUNCTION journal_guard() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF NEW.position IS NOT NULL OR NEW.hash IS NOT NULL THEN
-        RAISE EXCEPTION 'only the sealer gives positions' USING ERRCODE = 'FJ001';
-    END IF;
     -- 256 KiB as it leaves; this text form has blanks, at most half as much again.
     IF octet_length(NEW.data::text) > 393216 THEN
         RAISE EXCEPTION 'more data than one event may carry' USING ERRCODE = 'FJ002';
@@ -100,16 +117,13 @@ BEGIN
     IF NEW.epoch <> (SELECT epoch FROM journal_epoch) THEN
         RAISE EXCEPTION 'this database has entered another epoch' USING ERRCODE = 'FE001';
     END IF;
+    INSERT INTO journal_unsealed VALUES (NEW.entry);
     RETURN NEW;
 END $$;
 
 CREATE TRIGGER journal_guards_inserts BEFORE INSERT ON journal
     FOR EACH ROW EXECUTE FUNCTION journal_guard();
-CREATE TRIGGER journal_keeps_rows BEFORE DELETE OR TRUNCATE ON journal
+CREATE TRIGGER journal_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON journal
     FOR EACH STATEMENT EXECUTE FUNCTION journal_refuse();
-CREATE TRIGGER journal_keeps_facts
-    BEFORE UPDATE OF entry, id, stream_type, stream, epoch, version, type, occurred_at, actor, reason,
-        correlation_id, causation_id, traceparent, data, private, hash_version ON journal
-    FOR EACH ROW EXECUTE FUNCTION journal_refuse();
-CREATE TRIGGER journal_seals_once BEFORE UPDATE OF position, hash ON journal
-    FOR EACH ROW WHEN (OLD.position IS NOT NULL) EXECUTE FUNCTION journal_refuse();
+CREATE TRIGGER journal_seal_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_seal
+    FOR EACH STATEMENT EXECUTE FUNCTION journal_refuse();

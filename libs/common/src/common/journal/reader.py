@@ -22,7 +22,9 @@ MAX_FETCH_BYTES = 16 * 1024 * 1024
 
 LAST = 2**62
 
-# The running weight stops a page early; its first row always comes, whatever it weighs.
+# The running weight stops a page early; its first row always comes, whatever it weighs. Both ends of
+# the page are given: from LIMIT alone a planner without statistics concludes that sorting all the
+# rest is cheaper than the index.
 FETCH = """
 SELECT position, id, stream_type, stream, epoch, version, type, occurred_at, traceparent, data
 FROM (
@@ -31,7 +33,7 @@ FROM (
     FROM (
         SELECT position, id, stream_type, stream, epoch, version, type, occurred_at, traceparent,
                data::text AS data
-        FROM journal
+        FROM sealed
         WHERE position > $1 AND position <= $5 AND ($3::text[] IS NULL OR type = ANY ($3))
         ORDER BY position
         LIMIT $2
@@ -194,6 +196,8 @@ class Reader:
         The first row comes whatever it weighs. `types`: only these event types; then give `until`,
         the last position to look at, since a rare type could be far.
         """
+        if types is None:
+            until = min(until, position + limit)  # positions have no gaps
         async with borrowed(self._engine) as driver:
             found = await driver.fetch(FETCH, position, limit, types, max_bytes, until)
         return [SealedRow.of(row) for row in found]

@@ -100,7 +100,7 @@ async def restore(
     ) as driver:
         # The aggregates first, as every writer does; then the journal, which shuts the rest out.
         tables = ", ".join(f'"{aggregate.table}"' for aggregate in known.values())
-        await _execute(driver, f"LOCK TABLE {tables}, journal IN EXCLUSIVE MODE")
+        await _execute(driver, f"LOCK TABLE {tables}, journal, journal_seal IN EXCLUSIVE MODE")
         raised = await driver.fetchrow(RAISE_EPOCH, now, reason, epoch)
         if raised is None:
             present = await driver.fetchval("SELECT epoch FROM journal_epoch")

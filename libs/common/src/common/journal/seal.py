@@ -8,7 +8,8 @@ sealer; another one finds nothing to do.
 The row n+1 of a stream is written only after the row n was committed, and gets a higher `entry`; so
 whoever sees n+1 sees n, and a scan of everything unsealed keeps each stream in order.
 
-That scan has a trap. While any old snapshot is open in the database (a dump, a frozen client),
+A row is inserted together with its note in `journal_unsealed`; sealing takes the note away. The scan
+of those notes has a trap. While any old snapshot is open in the database (a dump, a frozen client),
 index entries of rows sealed meanwhile cannot be cleared away, and every poll from the beginning
 walks over all of them: milliseconds become hundreds. So the quick scan starts a little below the
 highest entry sealed so far. A row far below, of a transaction that stayed open for long, is found
@@ -50,6 +51,8 @@ WINDOW = 10_000
 # whole backlog for every batch. One plan does for every batch, so it is made once.
 IN_INDEX_ORDER = (
     "enable_bitmapscan = off",
+    "enable_hashjoin = off",
+    "enable_mergejoin = off",
     "enable_seqscan = off",
     "enable_sort = off",
     "plan_cache_mode = force_generic_plan",
@@ -65,22 +68,26 @@ UNSEALED = f"""
 SELECT * FROM (
     SELECT page.*, sum({WEIGHT}) OVER (ORDER BY entry ROWS UNBOUNDED PRECEDING) - {WEIGHT} AS before
     FROM (
-        SELECT {COLUMNS} FROM journal
-        WHERE position IS NULL AND entry > $1 ORDER BY entry LIMIT $2
+        SELECT {COLUMNS} FROM unsealed WHERE entry > $1 ORDER BY entry LIMIT $2
     ) page
 ) weighed WHERE before < $3 ORDER BY entry
 """  # noqa: S608 - made of constants
 PREDECESSOR_UNSEALED = """
 SELECT EXISTS (
     SELECT FROM unnest($1::uuid[], $2::integer[], $3::bigint[]) AS before (stream, epoch, version)
-    JOIN journal USING (stream, epoch, version)
-    WHERE journal.position IS NULL
+    CROSS JOIN LATERAL (
+        SELECT entry FROM journal
+        WHERE (stream, epoch, version) = (before.stream, before.epoch, before.version) LIMIT 1
+    ) AS found
+    WHERE NOT EXISTS (SELECT FROM journal_seal WHERE entry = found.entry)
 )
 """
 SEAL = """
-UPDATE journal SET position = sealed.position, hash = sealed.hash
-FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS sealed (entry, position, hash)
-WHERE journal.entry = sealed.entry
+WITH given AS (
+    INSERT INTO journal_seal (position, entry, hash)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])
+)
+DELETE FROM journal_unsealed WHERE entry = ANY ($2)
 """
 MOVE_HEAD = """
 WITH latest AS (
@@ -204,11 +211,10 @@ async def _seal(driver: Any, position: int, previous: bytes, rows: Sequence[Row]
 
 
 async def _write(driver: Any, rows: Sequence[Row], first: int, hashes: Sequence[bytes]) -> None:
-    entries = [row["entry"] for row in rows]
     positions = list(range(first, first + len(rows)))
-    done = await driver.execute(SEAL, entries, positions, hashes)
-    if done != f"UPDATE {len(rows)}":
-        raise RuntimeError(f"sealing {len(rows)} rows changed others: {done}")
+    done = await driver.execute(SEAL, positions, [row["entry"] for row in rows], hashes)
+    if done != f"DELETE {len(rows)}":
+        raise RuntimeError(f"{len(rows)} rows were to be sealed, not {done}")
 
 
 async def _follows_an_unsealed_row(driver: Any, rows: Sequence[Row]) -> bool:

@@ -29,7 +29,8 @@ SELECT * FROM (
         SELECT position, hash, id, stream_type, epoch, version, type, occurred_at, actor, reason,
                correlation_id, causation_id, data::text AS data, private,
                octet_length(data::text) + coalesce(octet_length(private), 0) AS weight
-        FROM journal WHERE stream = $1 AND (epoch, version) > ($2, $3)
+        FROM journal LEFT JOIN journal_seal USING (entry)
+        WHERE stream = $1 AND (epoch, version) > ($2, $3)
         ORDER BY epoch, version LIMIT $4
     ) page
 ) weighed

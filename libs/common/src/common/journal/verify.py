@@ -1,7 +1,7 @@
 """Walking the hash chain from its beginning and naming the first row that does not fit.
 
-It finds a row that was edited, removed, put in between or sealed out of its stream's order, by
-whomever. A chain that was rewritten as a whole fits itself; that is what a checkpoint, signed and
+It finds a row that was edited, removed, put in between, kept from the sealer or sealed out of its
+stream's order, by whomever. A chain that was rewritten as a whole fits itself; that is what a checkpoint, signed and
 kept elsewhere, is for. It reads in short steps and holds nothing up.
 """
 
@@ -17,24 +17,45 @@ PAGE = 250
 """Rows a statement reads: at most some 90 MB if every row were as large as allowed."""
 
 END = """
-SELECT head.position, head.hash, epoch, (SELECT coalesce(max(position), 0) FROM journal) AS last
+SELECT head.position, head.hash, epoch,
+       (SELECT coalesce(max(position), 0) FROM journal_seal) AS last
 FROM journal_head AS head, journal_epoch
 """
 ROWS = f"""
 SELECT page.*, before.epoch AS before_epoch, before.version AS before_version,
        before.position AS before_position
 FROM (
-    SELECT position, hash, {COLUMNS} FROM journal
-    WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3
+    SELECT position, hash, {COLUMNS} FROM sealed
+    WHERE position > $1 AND position <= $2
 ) AS page
 LEFT JOIN LATERAL (
-    SELECT epoch, version, position FROM journal
+    SELECT epoch, version, position FROM journal LEFT JOIN journal_seal USING (entry)
     WHERE stream = page.stream AND (epoch, version) < (page.epoch, page.version)
     ORDER BY epoch DESC, version DESC LIMIT 1
 ) AS before ON true
 ORDER BY page.position
 """  # noqa: S608 - made of constants
-HASH_AT = "SELECT hash FROM journal WHERE position = $1"
+# Every row waits for the sealer or has its place, and what waits is there.
+STRAYED = """
+SELECT entry, stream_type, stream FROM (
+    SELECT entry, stream_type, stream FROM journal WHERE entry > $1 ORDER BY entry LIMIT $2
+) AS page
+WHERE NOT EXISTS (SELECT FROM journal_seal WHERE journal_seal.entry = page.entry)
+  AND NOT EXISTS (SELECT FROM journal_unsealed WHERE journal_unsealed.entry = page.entry)
+ORDER BY entry LIMIT 1
+"""
+PAGE_END = """
+SELECT max(entry) FROM (SELECT entry FROM journal WHERE entry > $1 ORDER BY entry LIMIT $2) AS page
+"""
+GONE = """
+SELECT entry FROM journal_unsealed
+WHERE NOT EXISTS (SELECT FROM journal WHERE journal.entry = journal_unsealed.entry)
+ORDER BY entry LIMIT 1
+"""
+ENTRIES = 5_000
+"""Rows that one look for strayed ones goes through."""
+
+HASH_AT = "SELECT hash FROM journal_seal WHERE position = $1"
 
 Row = Mapping[str, Any]
 
@@ -50,12 +71,9 @@ class BrokenRow:
     stream: UUID | None = None
 
     def __str__(self) -> str:
-        if self.entry is None:
-            return f"position {self.position}: {self.what}"
-        return (
-            f"position {self.position} (entry {self.entry}, {self.stream_type} {self.stream}): "
-            f"{self.what}"
-        )
+        about = "" if self.entry is None else f" (entry {self.entry}"
+        about += "" if self.stream is None else f", {self.stream_type} {self.stream}"
+        return f"position {self.position}{about and about + ')'}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -85,10 +103,13 @@ async def verify_chain(
     walk = _Walk(from_position, await _hash_at(driver, from_position), checkpoint)
     broken = walk.start()
     while broken is None and walk.position < end["position"]:
-        rows = await driver.fetch(ROWS, walk.position, end["position"], page)
+        until = min(walk.position + page, end["position"])
+        rows = await driver.fetch(ROWS, walk.position, until)
         broken = walk.over(rows)
     if broken is None:
         broken = walk.finish(end["position"], end["hash"], end["last"])
+    if broken is None:
+        broken = await _strayed(driver, end["position"])
     return ChainReport(walk.rows, end["epoch"], end["position"], end["hash"], broken)
 
 
@@ -98,6 +119,21 @@ async def _hash_at(driver: Any, position: int) -> bytes | None:
         return GENESIS
     found: bytes | None = await driver.fetchval(HASH_AT, position)
     return found
+
+
+async def _strayed(driver: Any, head: int) -> BrokenRow | None:
+    """The first row that the sealer will never come to, behind the chain's `head`."""
+    entry = await driver.fetchval(GONE)
+    if entry is not None:
+        return BrokenRow(head, "it waited for the sealer and is gone", entry)
+    after: int | None = 0
+    while after is not None:
+        row = await driver.fetchrow(STRAYED, after, ENTRIES)
+        if row is not None:
+            what = "it waits for the sealer no more and has no place in the chain"
+            return BrokenRow(head, what, row["entry"], row["stream_type"], row["stream"])
+        after = await driver.fetchval(PAGE_END, after, ENTRIES)
+    return None
 
 
 class _Walk:

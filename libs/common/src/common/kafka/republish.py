@@ -52,15 +52,15 @@ WITH RECURSIVE streams AS (
     ) following
     WHERE streams.n < $2
 ), latest AS (
-    SELECT sealed.*
+    SELECT newest.*
     FROM streams CROSS JOIN LATERAL (
         SELECT position, id, stream_type, stream, epoch, version, type, occurred_at, traceparent,
                data::text AS data, clock_timestamp() - occurred_at AS age
-        FROM journal
-        WHERE stream = streams.stream AND position IS NOT NULL
+        FROM sealed
+        WHERE stream = streams.stream
         ORDER BY epoch DESC, version DESC
         LIMIT 1
-    ) sealed
+    ) newest
 ), weighed AS (
     SELECT latest.*, sum(octet_length(data)) OVER (ORDER BY stream ROWS UNBOUNDED PRECEDING)
                      - octet_length(data) AS before
@@ -76,13 +76,13 @@ ORDER BY stream
 PASSED = """
 SELECT max(position) FROM (
     SELECT position, bool_or(clock_timestamp() - occurred_at < $2) OVER (ORDER BY position) AS young
-    FROM journal WHERE position > $1 ORDER BY position LIMIT $3
+    FROM sealed WHERE position > $1 AND position <= $1 + $3
 ) page WHERE NOT young
 """
 GRAVES = """
 SELECT position, id, stream_type, stream, epoch, version, type, occurred_at, traceparent,
        data::text AS data
-FROM journal grave
+FROM sealed grave
 WHERE position > $1 AND position <= $2 AND type = ANY ($3)
   AND NOT EXISTS (SELECT FROM journal later WHERE later.stream = grave.stream
                   AND (later.epoch, later.version) > (grave.epoch, grave.version))

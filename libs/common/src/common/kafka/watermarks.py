@@ -60,25 +60,26 @@ SELECT epoch, head, hash, complete_until,
 FROM (
     SELECT epoch, raised_at,
            (SELECT position FROM journal_head) AS head,
-           (SELECT hash FROM journal WHERE position = $1) AS hash,
+           (SELECT hash FROM journal_seal WHERE position = $1) AS hash,
            least(
                statement_timestamp(),
                (SELECT min(occurred_at) FROM (
-                   SELECT occurred_at FROM journal WHERE position > $1 ORDER BY position LIMIT 1000
-               ) sealed),
+                   SELECT occurred_at FROM sealed WHERE position > $1 ORDER BY position LIMIT 1000
+               ) unsent),
                (SELECT min(occurred_at) FROM (
-                   SELECT occurred_at FROM journal WHERE position IS NULL ORDER BY entry LIMIT 1000
-               ) unsealed)
+                   SELECT occurred_at FROM unsealed ORDER BY entry LIMIT 1000
+               ) waiting)
            ) AS complete_until
     FROM journal_epoch
 ) looked
 """
 STILL_HOLDS = """
-SELECT ($1 = 0 OR EXISTS (SELECT FROM journal WHERE position = $1 AND hash = decode($2, 'hex')))
+SELECT ($1 = 0 OR EXISTS (
+       SELECT FROM journal_seal WHERE position = $1 AND hash = decode($2, 'hex')))
    AND NOT EXISTS (
        SELECT FROM unnest($3::bigint[], $4::uuid[]) AS sent (position, id)
        WHERE NOT EXISTS (
-           SELECT FROM journal WHERE journal.position = sent.position AND journal.id = sent.id))
+           SELECT FROM sealed WHERE sealed.position = sent.position AND sealed.id = sent.id))
 """
 UNKNOWN = """
 SELECT event FROM unnest($1::uuid[]) AS event
@@ -253,7 +254,7 @@ async def _sign(driver: Any, ends: list[End], epoch: int, head: int) -> str | No
         if (newest.epoch, newest.position) > (epoch, head):
             return f"{upto} ends at position {head} of epoch {epoch}"
         found = await driver.fetchval(
-            "SELECT hash FROM journal WHERE position = $1", newest.position
+            "SELECT hash FROM journal_seal WHERE position = $1", newest.position
         )
         if found is None or found.hex() != newest.head_hash:
             return f"{upto} has something else at that position"
