@@ -22,9 +22,9 @@ MAX_FETCH_BYTES = 16 * 1024 * 1024
 
 LAST = 2**62
 
-# The running weight stops a page early; its first row always comes, whatever it weighs. Both ends of
-# the page are given: from LIMIT alone a planner without statistics concludes that sorting all the
-# rest is cheaper than the index.
+# The running weight stops a page early; its first row always comes, whatever it weighs. Both ends
+# of the page are given: from LIMIT alone a planner without statistics concludes that sorting all
+# the rest is cheaper than the index.
 FETCH = """
 SELECT position, id, stream_type, stream, epoch, version, type, occurred_at, traceparent, data
 FROM (

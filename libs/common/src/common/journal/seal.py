@@ -8,12 +8,12 @@ sealer; another one finds nothing to do.
 The row n+1 of a stream is written only after the row n was committed, and gets a higher `entry`; so
 whoever sees n+1 sees n, and a scan of everything unsealed keeps each stream in order.
 
-A row is inserted together with its note in `journal_unsealed`; sealing takes the note away. The scan
-of those notes has a trap. While any old snapshot is open in the database (a dump, a frozen client),
-index entries of rows sealed meanwhile cannot be cleared away, and every poll from the beginning
-walks over all of them: milliseconds become hundreds. So the quick scan starts a little below the
-highest entry sealed so far. A row far below, of a transaction that stayed open for long, is found
-by the scan of everything that runs once a second; and a quick scan that meets a row whose
+A row is inserted together with its note in `journal_unsealed`; sealing takes the note away. The
+scan of those notes has a trap. While any old snapshot is open in the database (a dump, a frozen
+client), index entries of rows sealed meanwhile cannot be cleared away, and every poll from the
+beginning walks over all of them: milliseconds become hundreds. So the quick scan starts a little
+below the highest entry sealed so far. A row far below, of a transaction that stayed open for long,
+is found by the scan of everything that runs once a second; and a quick scan that meets a row whose
 predecessor is still unsealed gives way to it, or the stream would be out of order.
 """
 

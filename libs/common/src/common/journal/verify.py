@@ -1,8 +1,8 @@
 """Walking the hash chain from its beginning and naming the first row that does not fit.
 
 It finds a row that was edited, removed, put in between, kept from the sealer or sealed out of its
-stream's order, by whomever. A chain that was rewritten as a whole fits itself; that is what a checkpoint, signed and
-kept elsewhere, is for. It reads in short steps and holds nothing up.
+stream's order, by whomever. A chain that was rewritten as a whole fits itself; that is what a
+checkpoint, signed and kept elsewhere, is for. It reads in short steps and holds nothing up.
 """
 
 from collections.abc import Mapping, Sequence
