@@ -64,10 +64,14 @@ def broken(partner: UUID) -> Record:
     return partner_record(partner, 2)._replace(value=b"not JSON")
 
 
+def tombstone(partner: UUID) -> Record:
+    return partner_record(partner, 2)._replace(value=None)
+
+
 @pytest.mark.parametrize(
     "record",
-    [broken, lambda partner: grave(partner, 2)],
-    ids=["a record that cannot be read", "a grave"],
+    [broken, lambda partner: grave(partner, 2), tombstone],
+    ids=["a record that cannot be read", "a grave", "a tombstone"],
 )
 async def test_what_is_not_known_to_be_eligible_does_not_sit(
     house: Coordination, record: Any

@@ -12,8 +12,11 @@ from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from common.kafka.producers import partition_of
+from common.kafka.topics import MAX_MESSAGE_BYTES, RULES
 from faults.commands import run
 from faults.scene import Scene
 from journeys.people import IDS
@@ -63,9 +66,7 @@ async def test_on_a_strange_record_nothing_is_paid_until_the_next_one_that_can_b
     agreement = await scene.new_agreement(partner, 2)
     waiting = (await scene.submit(agreement, 1)).json["id"]
     *_, newest = await records_of(scene, partner)
-    version = header(newest, "ce_sequence")
-    following = f"{version[:5]}{int(version[5:]) + 1:010d}"
-    await write(scene, partner, *strange(newest, following.encode()))
+    await write(scene, partner, *strange(newest, after(newest)))
     await scene.is_at(waiting, "held")
     terms = {"agreement_id": agreement, "tranche": 2, "amount": "1000.00", "currency": "USD"}
     refused = await scene.crew.submitter.http.post(
@@ -76,6 +77,27 @@ async def test_on_a_strange_record_nothing_is_paid_until_the_next_one_that_can_b
     await scene.reinstate(partner)
     await scene.is_at(waiting, "submitted")
     await scene.submit(agreement, 2)
+    await scene.holds_together()
+
+
+async def test_a_record_larger_than_any_that_our_topics_take_is_passed_and_closes_its_partner(
+    scene: Scene,
+) -> None:
+    """Somebody let the topic take more than it was made with, and somebody filled it."""
+    partner = await scene.new_partner()
+    waiting = (await scene.submit(await scene.new_agreement(partner, 1), 1)).json["id"]
+    *_, newest = await records_of(scene, partner)
+    await takes(scene, 8 * MAX_MESSAGE_BYTES)
+    try:
+        offset = await write(scene, partner, 3 * UNREADABLE, [("ce_sequence", after(newest))])
+    finally:
+        await takes(scene, MAX_MESSAGE_BYTES)
+    place = partition_of(partner.encode())
+    await scene.until(partial(scene.has_read, PARTNERS, place, offset))
+    await scene.is_at(waiting, "held")
+    await scene.suspend(partner)
+    await scene.reinstate(partner)
+    await scene.is_at(waiting, "submitted")
     await scene.holds_together()
 
 
@@ -131,9 +153,28 @@ async def test_old_records_repeated_in_any_order_behind_a_suspension_open_nothin
     await scene.holds_together()
 
 
+def after(newest: Record) -> bytes:
+    """The version that follows."""
+    version = header(newest, "ce_sequence")
+    return f"{version[:5]}{int(version[5:]) + 1:010d}".encode()
+
+
+async def takes(scene: Scene, size: int) -> None:
+    """Let the partners' topic take records of at most `size` bytes."""
+    wanted = {rule.name: rule.value for rule in RULES} | {"max.message.bytes": str(size)}
+    admin = AIOKafkaAdminClient(bootstrap_servers=scene.stack.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, PARTNERS, wanted)])
+    finally:
+        await admin.close()
+
+
 async def write(scene: Scene, key: str, value: bytes | None, headers: Headers) -> int:
     """Put a record into the partners' topic, as nobody but the registry should; its offset."""
-    async with AIOKafkaProducer(bootstrap_servers=scene.stack.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(
+        bootstrap_servers=scene.stack.bootstrap_servers, max_request_size=8 * MAX_MESSAGE_BYTES
+    ) as producer:
         place = partition_of(key.encode())
         sent = await producer.send_and_wait(
             PARTNERS, value, key=key.encode(), partition=place, headers=list(headers)

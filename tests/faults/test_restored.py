@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -69,6 +70,7 @@ async def test_a_partner_the_restored_registry_never_knew_is_paid_nothing(scene:
     suspended = await scene.new_partner()
     async with put_back(scene, "registry"):
         ghost = await scene.new_partner()
+        seat = await seat_of(scene, ghost)
         agreement = await scene.new_agreement(ghost, 4)
         left = await scene.pay(agreement, 1)
         released = (await scene.move_on(await scene.approved(agreement, 2), "release")).json["id"]
@@ -90,6 +92,8 @@ async def test_a_partner_the_restored_registry_never_knew_is_paid_nothing(scene:
     problem = refused.json()
     assert (refused.status_code, problem["code"]) == (409, "partner_ineligible"), problem
     assert problem["reason"] == "gone"
+    # Nor does it sit at the table.
+    await scene.until(lambda: is_suspended(scene, seat))
     # What had left is with the bank: that the hold came too late is on record.
     changes = await scene.changes("disbursement", left)
     assert changes == ["submitted", "approved", "released", "sent", "hold_missed"]
@@ -150,6 +154,29 @@ async def refusal(scene: Scene, released: Asked, etag: str | None = None) -> str
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "past_uncertain"), answer.text
     return str(answer.json()["problem"])
+
+
+async def seat_of(scene: Scene, partner: str) -> str:
+    """An active seat of the partner in a cluster of a new crisis; its path."""
+    desk = scene.crew.coordinator
+    crisis = {
+        "name": "Floods in the north",
+        "onset_on": str(scene.today - timedelta(days=5)),
+        "countries": ["BGD"],
+    }
+    begun = (await scene.ask(desk, "coordination", "/v1/crises", crisis)).json["id"]
+    wanted = {"code": "HEA", "country": "BGD", "crisis_id": begun}
+    cluster = (await scene.ask(desk, "coordination", "/v1/clusters", wanted)).json["id"]
+    in_force = (await scene.get("coordination", "/v1/commitments"))["in_force"]
+    wish = {"partner_id": partner, "commitments_version": in_force}
+    asked = await scene.ask(desk, "coordination", f"/v1/clusters/{cluster}/requests", wish)
+    seat = f"/v1/memberships/{asked.json['id']}"
+    await scene.do(desk, "coordination", seat, "admit")
+    return seat
+
+
+async def is_suspended(scene: Scene, seat: str) -> bool:
+    return bool((await scene.get("coordination", seat))["status"] == "suspended")
 
 
 @asynccontextmanager
