@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -124,16 +125,53 @@ ROUNDS = [
 def test_underfunded_emergencies_are_spent_by_the_end_of_their_round(
     cerf_round: int | None, ends_on: date | None
 ) -> None:
+    assert _end_of_round(cerf_round, approved_on=TODAY, disbursed_on=TODAY) == ends_on
+
+
+@pytest.mark.parametrize("cerf_round, ends_on", [(1, date(2020, 12, 31)), (2, date(2021, 6, 30))])
+def test_a_round_keeps_its_year_when_the_fund_pays_in_the_next(
+    cerf_round: int, ends_on: date
+) -> None:
+    approved_on, disbursed_on = date(2020, 9, 15), date(2021, 1, 12)
+    assert _end_of_round(cerf_round, approved_on, disbursed_on) == ends_on
+
+
+def test_a_round_whose_year_nobody_gave_stays_open() -> None:
+    assert _end_of_round(2, approved_on=None, disbursed_on=date(2021, 1, 12)) is None
+
+
+def test_the_rounds_rule_is_the_one_that_held_when_the_fund_approved() -> None:
+    newer = Term(TermName.UNDERFUNDED_SECOND_ROUND_MONTHS, 24, date(2021, 1, 1), "a newer rule")
+    approved_on, disbursed_on = date(2020, 9, 15), date(2021, 1, 12)
+    assert _end_of_round(2, approved_on, disbursed_on, [*ROUNDS, newer]) == date(2021, 6, 30)
+
+
+def _end_of_round(
+    cerf_round: int | None,
+    approved_on: date | None,
+    disbursed_on: date,
+    terms: Sequence[Term] = ROUNDS,
+) -> date | None:
     ends = rules.deadline(
-        Window.UNDERFUNDED_EMERGENCIES, TODAY, None, ROUNDS, cerf_round=cerf_round
+        Window.UNDERFUNDED_EMERGENCIES,
+        disbursed_on,
+        None,
+        terms,
+        approved_on=approved_on,
+        cerf_round=cerf_round,
     )
-    assert (ends and ends.ends_on) == ends_on
+    return ends.ends_on if ends else None
 
 
 def test_a_later_rule_in_months_goes_before_the_rounds() -> None:
     later = Term(TermName.UNDERFUNDED_MONTHS, 9, date(2020, 1, 1), "a later guideline")
     ends = rules.deadline(
-        Window.UNDERFUNDED_EMERGENCIES, TODAY, None, [*ROUNDS, later], cerf_round=1
+        Window.UNDERFUNDED_EMERGENCIES,
+        TODAY,
+        None,
+        [*ROUNDS, later],
+        approved_on=TODAY,
+        cerf_round=1,
     )
     assert ends == rules.Deadline(date(2021, 3, 22), "a later guideline")
 

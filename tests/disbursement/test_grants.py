@@ -113,9 +113,12 @@ async def test_money_does_not_arrive_before_the_fund_granted_it_or_paid_it_out(
 
 
 async def test_the_round_of_underfunded_emergencies_sets_the_deadline(world: World) -> None:
-    grant = await _register(world, code_text="20-UF-IOM-027", cerf_round=2)
+    approved = {"code_text": "19-UF-IOM-027", "approved_on": date(2019, 9, 15)}
+    grant = await _register(world, **approved, cerf_round=2)
     received = await _receive(world, grant, usd(1), TODAY)
-    assert (grant.ends_on, received.ends_on) == (None, date(2021, 6, 30))
+    assert (grant.ends_on, received.ends_on) == (None, date(2020, 6, 30))
+    paid = await _register(world, **approved, cerf_round=1, disbursed_on=TODAY)
+    assert paid.ends_on == date(2019, 12, 31)
     assert await world.breaches() == []
 
 

@@ -24,7 +24,7 @@ class TermName(StrEnum):
 
     UNDERFUNDED_FIRST_ROUND_MONTHS = "underfunded_first_round_months"
     UNDERFUNDED_SECOND_ROUND_MONTHS = "underfunded_second_round_months"
-    """From the beginning of the round's year until all is spent."""
+    """From the beginning of the round's year, that of the approval, until all is spent."""
 
     UNDERFUNDED_MONTHS = "underfunded_months"
     """From the fund's payment to us, whatever the round; where it holds, it goes before those."""

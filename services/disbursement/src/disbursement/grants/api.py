@@ -68,7 +68,9 @@ class GrantRegistration(InputModel):
     source: Source
     cerf_window: Window | None = Field(None, description="read from the code when it is left out")
     cerf_round: Literal[1, 2] | None = Field(
-        None, description="of the year, for underfunded emergencies: the deadline follows from it"
+        None,
+        description="of the year of `approved_on`, for underfunded emergencies: the deadline "
+        "follows from both, and stays open without",
     )
     code_text: Annotated[str, Line(200)] | None = Field(
         None, description="the funder's code as received, whatever stands around it"
@@ -286,7 +288,7 @@ async def record_receipt(uow: UnitOfWork, grant_id: UUID, body: ReceiptInput) ->
     """Record money of the grant that reached us.
 
     It becomes available for agreements at once. The first receipt dates the fund's payment to us,
-    from which deadlines count, unless that date is known already.
+    which deadlines wait for, unless that date is known already.
     """
     grant = await commands.record_receipt(
         uow,

@@ -54,7 +54,12 @@ async def register_grant(uow: UnitOfWork, new: NewGrant) -> Grant:
     rules.must_have_rounds(window, new.cerf_round)
     rules.must_be_in_order(new.approved_on, new.disbursed_on, uow.now.date())
     ends = rules.deadline(
-        window, new.disbursed_on, new.agreed_end, policy.terms, cerf_round=new.cerf_round
+        window,
+        new.disbursed_on,
+        new.agreed_end,
+        policy.terms,
+        approved_on=new.approved_on,
+        cerf_round=new.cerf_round,
     )
     sequence = uow.after(None)
     grant = Grant(
@@ -109,7 +114,12 @@ async def record_receipt(
     sequence = uow.after(grant.sequence)
     disbursed_on = grant.disbursed_on or received_on
     ends = rules.deadline(
-        grant.cerf_window, disbursed_on, grant.ends_on, policy.terms, cerf_round=grant.cerf_round
+        grant.cerf_window,
+        disbursed_on,
+        grant.ends_on,
+        policy.terms,
+        approved_on=grant.approved_on,
+        cerf_round=grant.cerf_round,
     )
     changed = replace(
         grant,

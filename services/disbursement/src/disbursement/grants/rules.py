@@ -183,13 +183,15 @@ def deadline(
     agreed: date | None,
     terms: Sequence[Term],
     *,
+    approved_on: date | None = None,
     cerf_round: int | None = None,
 ) -> Deadline | None:
     """By when the money must be spent: as agreed in writing, else by the window's rule, else open.
 
     Rapid Response counts months from the fund's payment to the agency. Underfunded Emergencies does
-    so where such a term is configured, else from the beginning of the round's year; without a round
-    it stays open. Raises UnknownTermError when no rule is configured.
+    so where such a term is configured, else from the beginning of the round's year, which is that
+    of the approval: a late round is often paid in the next year. Without a round or an approval it
+    stays open. Raises UnknownTermError when no rule is configured.
     """
     if agreed is not None:
         return Deadline(agreed, "letter of agreement")
@@ -201,10 +203,10 @@ def deadline(
     later = term_if_any(terms, TermName.UNDERFUNDED_MONTHS, disbursed_on)
     if later is not None:
         return Deadline(months_after(disbursed_on, later.value), later.source)
-    if cerf_round is None:
+    if cerf_round is None or approved_on is None:
         return None
-    months = term(terms, _ROUNDS[cerf_round], disbursed_on)
-    new_year = disbursed_on.replace(month=1, day=1)
+    months = term(terms, _ROUNDS[cerf_round], approved_on)
+    new_year = approved_on.replace(month=1, day=1)
     return Deadline(months_after(new_year, months.value) - timedelta(days=1), months.source)
 
 

@@ -45,7 +45,7 @@ CREATE INDEX funding_grant_of_application_code ON funding_grant (application_cod
 
 COMMENT ON COLUMN funding_grant.code_text IS 'as received; real codes are dirty, and never a key';
 COMMENT ON COLUMN funding_grant.disbursed_on
-    IS 'when the fund paid the agency; deadlines count from here';
+    IS 'when the fund paid the agency; deadlines count from here, or from the year of approval';
 
 CREATE TABLE grant_receipt (
     id          uuid          PRIMARY KEY,
