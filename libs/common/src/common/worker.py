@@ -5,6 +5,8 @@ publish, Kafka deals the partitions out, and due reactions are taken row by row.
 """
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -16,7 +18,7 @@ from common.mirrors.follow import Follower
 from common.mirrors.react import Reactor
 from common.mirrors.resync import Resync
 from common.runtime import Runtime
-from common.stopping import stopped
+from common.stopping import GrowingPause
 
 log = structlog.get_logger(__name__)
 
@@ -46,19 +48,25 @@ def parts_of(runtime: Runtime) -> dict[str, Part]:
     return parts
 
 
-async def run_parts(parts: dict[str, Part], stop: asyncio.Event) -> None:
-    """Run every part until `stop`; one that fails unexpectedly is started again, more slowly."""
+async def run_parts(
+    parts: dict[str, Part],
+    stop: asyncio.Event,
+    new_pause: Callable[[], GrowingPause] = partial(
+        GrowingPause, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+    ),
+) -> None:
+    """Run every part until `stop`; one that fails unexpectedly is started again, ever more slowly
+    while it goes on failing.
+    """
     async with asyncio.TaskGroup() as group:
         for name, part in parts.items():
-            group.create_task(_keep_running(name, part, stop), name=name)
+            group.create_task(_keep_running(name, part, stop, new_pause()), name=name)
 
 
-async def _keep_running(name: str, part: Part, stop: asyncio.Event) -> None:
-    pause = FIRST_PAUSE_SECONDS
+async def _keep_running(name: str, part: Part, stop: asyncio.Event, pause: GrowingPause) -> None:
     while not stop.is_set():
         try:
             await part.run(stop)
         except Exception:
-            log.exception("part_failed", part=name, again_in_seconds=pause)
-        await stopped(stop, pause)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            log.exception("part_failed", part=name, again_in_seconds=pause.seconds)
+        await pause.wait(stop)
