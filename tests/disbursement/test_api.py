@@ -143,6 +143,24 @@ async def test_contradicting_evidence_is_settled_by_people(clerk: Clerk) -> None
     assert closed["status"] == "settled"
 
 
+async def test_a_status_report_settles_with_the_status_that_says_it_arrived(
+    clerk: Clerk,
+) -> None:
+    payment = await clerk.approved()
+    path = f"/v1/payments/{payment['id']}"
+    for deed in ("release", "send"):
+        await clerk.on(path, deed, **clerk.person("tariq"))
+    said = {"outcome": "settled", "kind": "status_report", "occurred_on": "2020-06-22"}
+    on_its_way = await clerk.post(f"{path}/evidence", said | {"status_code": "ACSC"})
+    refused = problem(on_its_way, 422, "evidence")
+    assert [each["pointer"] for each in refused["errors"]] == ["#/status_code"]
+    assert (await clerk.api.get(path)).json()["status"] == "sent"
+    settled = await clerk.done(f"{path}/evidence", said | {"status_code": "ACCC"})
+    assert settled["status"] == "settled"
+    (listed,) = (await clerk.api.get(f"{path}/evidence")).json()["items"]
+    assert listed["status_code"] == "ACCC"
+
+
 async def test_the_reports_answer(clerk: Clerk) -> None:
     payment = await clerk.payment()
     report = (await clerk.api.get(f"/v1/grants/{payment['grant_id']}/directness")).json()

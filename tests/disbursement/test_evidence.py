@@ -109,7 +109,7 @@ async def test_what_says_the_same_as_the_outcome_no_longer_waits(world: World) -
 async def test_a_machine_cannot_contradict_without_saying_where_to_look(world: World) -> None:
     payment = await world.sent()
     await world.evidence(payment, "failed")
-    said = Evidence(Outcome.SETTLED, EvidenceKind.STATUS_REPORT, TODAY)
+    said = Evidence(Outcome.SETTLED, EvidenceKind.ACCOUNT_STATEMENT, TODAY)
     with pytest.raises(EvidenceError):
         await world.run(lambda uow: commands.record_evidence(uow, payment.id, said), MACHINE)
 

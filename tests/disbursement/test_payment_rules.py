@@ -181,15 +181,31 @@ PROVEN = {
 @pytest.mark.parametrize("outcome, kind", list(product(Outcome, EvidenceKind)))
 def test_each_outcome_takes_evidence_that_proves_it(outcome: Outcome, kind: EvidenceKind) -> None:
     if (outcome, kind) in PROVEN:
-        evidence.must_prove(outcome, kind, "AC01")
+        evidence.must_prove(outcome, kind, reason_code="AC01", status_code="ACCC")
     else:
         with pytest.raises(EvidenceError):
-            evidence.must_prove(outcome, kind, "AC01")
+            evidence.must_prove(outcome, kind, reason_code="AC01", status_code="ACCC")
 
 
 def test_a_failure_carries_the_banks_reason() -> None:
     with pytest.raises(EvidenceError):
-        evidence.must_prove(Outcome.FAILED, EvidenceKind.STATUS_REPORT, None)
+        evidence.must_prove(Outcome.FAILED, EvidenceKind.STATUS_REPORT)
+
+
+@pytest.mark.parametrize("code", ["ACSC", "ACSP", "ACCP", "PDNG", "RJCT", "CPUC", "accc", None])
+def test_a_status_report_settles_only_once_the_creditors_account_is_credited(
+    code: str | None,
+) -> None:
+    with pytest.raises(EvidenceError, match="ACCC") as refused:
+        evidence.must_prove(Outcome.SETTLED, EvidenceKind.STATUS_REPORT, status_code=code)
+    (place,) = refused.value.places
+    assert place.pointer == "/status_code"
+    evidence.must_prove(Outcome.SETTLED, EvidenceKind.STATUS_REPORT, status_code="ACCC")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN, Outcome.RETURNED])
+def test_only_a_settlement_asks_for_the_status(outcome: Outcome) -> None:
+    evidence.must_prove(outcome, EvidenceKind.STATUS_REPORT, reason_code="AC01")
 
 
 STANDING: dict[tuple[PaymentStatus, Outcome], Standing] = {

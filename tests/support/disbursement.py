@@ -268,7 +268,10 @@ class World(Ground):
         """What the bank says."""
         if outcome == "failed" and reason_code is None:
             reason_code = "AC01"
-        said = Evidence(PaymentOutcome(outcome), EvidenceKind(kind), on, "REF-1", reason_code)
+        status_code = "ACCC" if (outcome, kind) == ("settled", "status_report") else None
+        said = Evidence(
+            PaymentOutcome(outcome), EvidenceKind(kind), on, "REF-1", reason_code, status_code
+        )
         return await self.run(lambda uow: payments.record_evidence(uow, payment.id, said), actor)
 
     async def confirmed(self, payment: Payment, actor: Actor = BORIS) -> Payment:

@@ -92,6 +92,7 @@ payment_evidence = Table(
     Column("kind", Text, nullable=False),
     Column("reference", Text),
     Column("reason_code", Text),
+    Column("status_code", Text),
     Column("occurred_on", Date, nullable=False),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
     Column("recorded_by", Text, nullable=False),

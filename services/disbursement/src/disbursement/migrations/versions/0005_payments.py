@@ -179,6 +179,7 @@ CREATE TABLE payment_evidence (
     kind         text        NOT NULL,
     reference    text,
     reason_code  text,
+    status_code  text,
     occurred_on  date        NOT NULL,
     recorded_at  timestamptz NOT NULL,
     recorded_by  text        NOT NULL,
@@ -202,10 +203,10 @@ CREATE TRIGGER payment_evidence_keeps_rows BEFORE DELETE OR TRUNCATE ON payment_
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER payment_evidence_decided_once BEFORE UPDATE ON payment_evidence
     FOR EACH ROW WHEN (OLD.standing <> 'waiting' OR
-        (OLD.payment_id, OLD.outcome, OLD.kind, OLD.reference, OLD.reason_code, OLD.occurred_on,
-         OLD.recorded_at, OLD.recorded_by) IS DISTINCT FROM
-        (NEW.payment_id, NEW.outcome, NEW.kind, NEW.reference, NEW.reason_code, NEW.occurred_on,
-         NEW.recorded_at, NEW.recorded_by))
+        (OLD.payment_id, OLD.outcome, OLD.kind, OLD.reference, OLD.reason_code, OLD.status_code,
+         OLD.occurred_on, OLD.recorded_at, OLD.recorded_by) IS DISTINCT FROM
+        (NEW.payment_id, NEW.outcome, NEW.kind, NEW.reference, NEW.reason_code, NEW.status_code,
+         NEW.occurred_on, NEW.recorded_at, NEW.recorded_by))
     EXECUTE FUNCTION refuse_change();
 
 CREATE FUNCTION payment_guard() RETURNS trigger LANGUAGE plpgsql AS $$

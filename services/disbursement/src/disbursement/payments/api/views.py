@@ -33,6 +33,13 @@ PayloadHash = Annotated[
 ReasonCode = Annotated[
     str, Field(pattern=r"^[A-Z0-9]{4}$", description="the bank's code (ISO 20022), such as AC01")
 ]
+StatusCode = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Z0-9]{4}$",
+        description="the transaction's status in a status report (ISO 20022); only ACCC settles",
+    ),
+]
 
 
 def example(**fields: Any) -> ConfigDict:
@@ -142,10 +149,18 @@ class EvidenceInput(InputModel):
     occurred_on: Day = Field(description="the bank's date")
     reference: Annotated[str, Line(64)] | None = Field(None, description="where to find it again")
     reason_code: ReasonCode | None = None
+    status_code: StatusCode | None = None
 
     def evidence(self) -> Evidence:
         """The command's input."""
-        return Evidence(self.outcome, self.kind, self.occurred_on, self.reference, self.reason_code)
+        return Evidence(
+            self.outcome,
+            self.kind,
+            self.occurred_on,
+            self.reference,
+            self.reason_code,
+            self.status_code,
+        )
 
 
 class Dismissal(InputModel):
@@ -301,6 +316,7 @@ class EvidenceView(PublicModel):
     kind: EvidenceKind
     reference: str | None
     reason_code: str | None
+    status_code: str | None
     occurred_on: date
     recorded_at: datetime
     recorded_by: str
@@ -322,6 +338,7 @@ class EvidenceListView(PublicModel):
                 "kind": "account_statement",
                 "reference": "2020-187/14",
                 "reason_code": None,
+                "status_code": None,
                 "occurred_on": "2020-07-06",
                 "recorded_at": "2020-07-06T12:00:00Z",
                 "recorded_by": "kofi",

@@ -62,7 +62,7 @@ _HAPPENED: dict[Outcome, Change] = {
 class Evidence:
     """What the bank said or did not say.
 
-    `occurred_on` is the bank's date; `reason_code` its own code.
+    `occurred_on` is the bank's date; `reason_code` and `status_code` are its own codes.
     """
 
     outcome: Outcome
@@ -70,6 +70,7 @@ class Evidence:
     occurred_on: date
     reference: str | None = None
     reason_code: str | None = None
+    status_code: str | None = None
 
     @classmethod
     def of(cls, row: Row[Any]) -> "Evidence":
@@ -80,6 +81,7 @@ class Evidence:
             row.occurred_on,
             row.reference,
             row.reason_code,
+            row.status_code,
         )
 
 
@@ -94,7 +96,12 @@ async def record_evidence(uow: UnitOfWork, payment_id: UUID, evidence: Evidence)
     payment = await payment_for_update(uow, payment_id)
     waiting = await _waiting(uow, payment_id)
     standing = rules.standing(payment.status, evidence.outcome, list(waiting.values()))
-    rules.must_prove(evidence.outcome, evidence.kind, evidence.reason_code)
+    rules.must_prove(
+        evidence.outcome,
+        evidence.kind,
+        reason_code=evidence.reason_code,
+        status_code=evidence.status_code,
+    )
     _must_be_dated_well(uow, payment, evidence)
     if standing is Standing.WAITING:
         if rules.takes_two(payment.status, evidence.outcome):
@@ -108,6 +115,7 @@ async def record_evidence(uow: UnitOfWork, payment_id: UUID, evidence: Evidence)
             kind=evidence.kind.value,
             reference=evidence.reference,
             reason_code=evidence.reason_code,
+            status_code=evidence.status_code,
             occurred_on=evidence.occurred_on,
             recorded_at=uow.now,
             recorded_by=uow.actor.subject,

@@ -5,8 +5,8 @@ between words of the bank that contradict each other. What comes when the outcom
 and moves nothing.
 
 The bank's words are those of ISO 20022: a status report is a pain.002, an account statement a
-camt.053, a reason code one of its external codes. They are read by whoever records them. That a
-failure takes the bank's own no, and that silence is a state, are ours.
+camt.053, a status or reason code one of its external codes. They are read by whoever records them.
+That a failure takes the bank's own no, and that silence is a state, are ours.
 """
 
 from collections.abc import Collection, Mapping
@@ -73,7 +73,12 @@ PROOFS: Mapping[Outcome, frozenset[EvidenceKind]] = MappingProxyType(
         Outcome.RETURNED: _BANKS_WORD,
     }
 )
-"""Which evidence proves which outcome."""
+"""Which evidence proves which outcome; a status report a settlement only with `CREDITED`."""
+
+CREDITED = "ACCC"
+"""The status of a payment whose creditor's account was credited; ACSC: the debtor's is settled."""
+
+_STATUS_SETTLES = (Outcome.SETTLED, EvidenceKind.STATUS_REPORT)
 
 SETTLING: Mapping[Outcome, MovementKind | None] = MappingProxyType(
     {
@@ -132,14 +137,30 @@ def must_be_undisputed(outcome: Outcome, waiting: Collection[Outcome]) -> None:
         )
 
 
-def must_prove(outcome: Outcome, kind: EvidenceKind, reason_code: str | None) -> None:
-    """Raises EvidenceError when this kind does not prove it, or a failure has no reason."""
+def must_prove(
+    outcome: Outcome,
+    kind: EvidenceKind,
+    *,
+    reason_code: str | None = None,
+    status_code: str | None = None,
+) -> None:
+    """Raises EvidenceError when this kind does not prove it, a status report says less than that it
+    was settled, or a failure has no reason.
+    """
     if kind not in PROOFS[outcome]:
         accepted = ", ".join(sorted(each.value for each in PROOFS[outcome]))
         raise EvidenceError(
             f"A {kind.value.replace('_', ' ')} does not prove that the payment is "
             f"{outcome.value}; that takes one of: {accepted}.",
             places=[Place("/kind", f"one of {accepted}", "evidence")],
+        )
+    if (outcome, kind) == _STATUS_SETTLES and status_code != CREDITED:
+        said = f"with {status_code}" if status_code else "without a status"
+        raise EvidenceError(
+            f"A status report {said} does not prove that the payment is settled: only {CREDITED} "
+            "says that the creditor's account was credited. Wait for it, or record the booking or "
+            "the bank's confirmation.",
+            places=[Place("/status_code", f"{CREDITED}, once the bank reports it", "evidence")],
         )
     if outcome is Outcome.FAILED and reason_code is None:
         raise EvidenceError(
