@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gzip
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +27,7 @@ from common.http.auth import (
     MissingTokenError,
     Tokens,
 )
-from common.http.auth.keys import KeysUnavailableError, RemoteKeys
+from common.http.auth.keys import MAX_BYTES, KeysUnavailableError, RemoteKeys
 from support import parcels
 from support.api import NOON, Api, problem, token
 
@@ -256,6 +258,11 @@ def remote(issuer: Issuer, clock: SetClock) -> RemoteKeys:
     return RemoteKeys("https://issuer.example/jwks", clock, client)
 
 
+def answering(response: httpx.Response, **options: Any) -> RemoteKeys:
+    client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: response))
+    return RemoteKeys("https://issuer.example/jwks", SetClock(NOON), client, **options)
+
+
 async def test_keys_are_fetched_once_and_kept() -> None:
     issuer, clock = Issuer(RSA), SetClock(NOON)
     keys = remote(issuer, clock)
@@ -312,6 +319,50 @@ async def test_a_shared_secret_in_a_key_set_is_no_key() -> None:
     keys = remote(issuer, SetClock(NOON))
     assert await keys.find("shared", "RSA") is None
     assert await keys.find(RSA.kid, "RSA") is not None
+
+
+async def test_a_key_set_without_end_is_left_at_the_limit() -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b" " * 65536
+
+    with pytest.raises(KeysUnavailableError):
+        await answering(httpx.Response(200, content=endless())).find(RSA.kid, "RSA")
+    assert sent <= MAX_BYTES // 65536 + 1
+
+
+async def test_a_key_set_is_never_unpacked() -> None:
+    issuer = Issuer(RSA)
+    body = gzip.compress(json.dumps({"keys": issuer.keys}).encode())
+    packed = httpx.Response(200, content=body, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(KeysUnavailableError):
+        await answering(packed).find(RSA.kid, "RSA")
+
+
+async def test_a_key_set_that_comes_drop_by_drop_is_given_up() -> None:
+    async def dripping() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.01)
+            yield b" "
+
+    keys = answering(httpx.Response(200, content=dripping()), timeout_seconds=0.1)
+    async with asyncio.timeout(10):
+        with pytest.raises(KeysUnavailableError):
+            await keys.find(RSA.kid, "RSA")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b"[]", b'{"keys": 7}', b"{", b"\xff"],
+    ids=["nested without end", "a list", "keys that are a number", "cut off", "no text"],
+)
+async def test_what_is_no_key_set_lets_nobody_in(body: bytes) -> None:
+    with pytest.raises(KeysUnavailableError):
+        await answering(httpx.Response(200, content=body)).find(RSA.kid, "RSA")
 
 
 # --- over HTTP ----------------------------------------------------------------------------------

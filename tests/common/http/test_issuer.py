@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import stat
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from joserfc import jwt
+from joserfc.jwk import RSAKey
 from pydantic import ValidationError
 
 from common.clock import SetClock
@@ -17,6 +20,31 @@ from support import parcels
 from support.api import NOON, open_service, settings_of
 
 NOW = int(NOON.timestamp())
+
+
+async def test_the_line_to_the_issuer_is_closed_with_the_service(post_url: str) -> None:
+    key = RSAKey.generate_key(2048, auto_kid=True)
+    body = json.dumps({"keys": [key.as_dict(private=False)]}).encode()
+    closed = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await reader.read()
+        closed.set()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        issuer, url = "https://issuer.example", f"http://127.0.0.1:{port}/"
+        async with open_service(parcels.SERVICE, post_url, issuer=issuer, jwks_url=url) as runtime:
+            tokens = create_app(runtime).state.site.tokens
+            claims = {"iss": issuer, "aud": "post", "sub": "amina", "exp": NOW + 60}
+            token = jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
+            assert (await tokens.actor(f"Bearer {token}")).subject == "amina"
+            assert not closed.is_set()
+        async with asyncio.timeout(10):
+            await closed.wait()
 
 
 async def test_a_service_refuses_to_start_without_an_issuer(post_url: str) -> None:

@@ -5,7 +5,7 @@ Everything that is passed in elsewhere (clock, ids, keys, policy) is made here a
 
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from prometheus_client import CollectorRegistry
@@ -23,7 +23,9 @@ from common.uow import UnitsOfWork
 
 @dataclass
 class Runtime:
-    """What the API and the worker of one process share. `draining` turns readiness off."""
+    """What the API and the worker of one process share. `draining` turns readiness off; what is
+    pushed to `opened` is closed with it.
+    """
 
     service: Service
     settings: CommonSettings
@@ -33,6 +35,7 @@ class Runtime:
     clock: Clock
     ids: Ids
     wake: Wake
+    opened: AsyncExitStack
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     draining: bool = False
 
@@ -54,7 +57,8 @@ async def open_runtime(
     engine = _engine(service, settings, url, settings.database_pool_size)
     clock, ids = clock or SystemClock(), ids or Uuid7Ids()
     wake, envelope = Wake(url), envelope_of(service, settings)
-    try:
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(engine.dispose)
         yield Runtime(
             service=service,
             settings=settings,
@@ -64,9 +68,8 @@ async def open_runtime(
             clock=clock,
             ids=ids,
             wake=wake,
+            opened=opened,
         )
-    finally:
-        await engine.dispose()
 
 
 @asynccontextmanager

@@ -135,6 +135,7 @@ def _tokens(runtime: "Runtime") -> Tokens:
         if not settings.jwks_url:
             raise ValueError("set the address of the issuer's keys (JWKS_URL) with the issuer")
         keys: Any = RemoteKeys(settings.jwks_url, runtime.clock)
+        runtime.opened.push_async_callback(keys.close)
         issuer = settings.issuer
     elif settings.development and settings.dev_issuer_key_file is not None:
         keys, issuer = LocalKeys(settings.dev_issuer_key_file), DEV_ISSUER

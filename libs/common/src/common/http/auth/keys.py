@@ -1,6 +1,7 @@
 """The issuer's public keys, fetched from its JWKS address and kept for a while."""
 
 import asyncio
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,9 +19,23 @@ TRUSTED_SECONDS = 3600.0
 COOLDOWN_SECONDS = 30.0
 """At most one fetch in this time, however many unknown keys are asked for."""
 TIMEOUT_SECONDS = 5.0
+"""How long a whole fetch may take, however the issuer sends."""
 MAX_BYTES = 256 * 1024
+"""No more than this is read of what the issuer sends."""
 
 _TYPES = {"RSA", "EC", "OKP"}
+_AS_IT_IS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+"""Never compressed: a few bytes of that can become any number."""
+_UNUSABLE = (
+    httpx.HTTPError,
+    TimeoutError,
+    JoseError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RecursionError,
+)
+"""What a fetch raises when the issuer is away or sends no key set."""
 
 
 class KeysUnavailableError(UnavailableError):
@@ -30,12 +45,23 @@ class KeysUnavailableError(UnavailableError):
 
 
 class RemoteKeys:
-    """The keys at `url`. An unknown key id causes one fetch per cool-down."""
+    """The keys at `url`. An unknown key id causes one fetch per cool-down.
 
-    def __init__(self, url: str, clock: Clock, client: httpx.AsyncClient | None = None) -> None:
+    Whoever makes it closes it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        client: httpx.AsyncClient | None = None,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         self._url = url
         self._clock = clock
         self._client = client
+        self._timeout = timeout_seconds
         self._keys: tuple[Key, ...] = ()
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
@@ -52,6 +78,11 @@ class RemoteKeys:
             found = pick(self._keys, kid, key_type)
         return found
 
+    async def close(self) -> None:
+        """Close the connections to the issuer."""
+        if self._client is not None:
+            await self._client.aclose()
+
     def _age(self) -> float:
         if self._fetched_at is None:
             return float("inf")
@@ -66,19 +97,27 @@ class RemoteKeys:
             self._tried_at = now
             try:
                 self._keys = await self._fetch()
-            except (httpx.HTTPError, JoseError, ValueError, TypeError, KeyError):
+            except _UNUSABLE:
                 return False
             self._fetched_at = now
             return True
 
     async def _fetch(self) -> tuple[Key, ...]:
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False)
-        response = await self._client.get(self._url, headers={"Accept": "application/json"})
-        response.raise_for_status()
-        if len(response.content) > MAX_BYTES:
-            raise ValueError("the issuer's key set is too large")
-        keys = tuple(_usable(response.json()["keys"]))
+            self._client = httpx.AsyncClient(timeout=self._timeout, follow_redirects=False)
+        async with (
+            asyncio.timeout(self._timeout),  # the client's own is for each step alone
+            self._client.stream("GET", self._url, headers=_AS_IT_IS) as response,
+        ):
+            response.raise_for_status()
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise ValueError("the issuer's key set is compressed")
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise ValueError("the issuer's key set is too large")
+        keys = tuple(_usable(json.loads(body)["keys"]))
         if not keys:
             raise ValueError("the issuer publishes no usable key")
         return keys
