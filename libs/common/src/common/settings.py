@@ -6,6 +6,7 @@ default outside the development profile: a service that is not told whom to trus
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
@@ -47,9 +48,7 @@ class CommonSettings(BaseSettings):
         validation_alias=AliasChoices("KAFKA_BOOTSTRAP_SERVERS"),
         description="host:port,host:port",
     )
-    kafka_security_protocol: str = Field(
-        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
-    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_username: str = Field("", description="SCRAM-SHA-512")
     kafka_sasl_password: SecretStr = SecretStr("")
     kafka_ca_file: Path | None = Field(
@@ -79,8 +78,8 @@ class CommonSettings(BaseSettings):
     mirror_max_age_seconds: float = Field(60.0, gt=0, description="older mirrors close decisions")
     clock_skew_seconds: float = Field(5.0, ge=0, description="how far clocks may disagree")
     drain_seconds: float = Field(20.0, gt=0, description="how long a stop may take")
-    log_format: str = Field("json", description="json, or console for people")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_format: Literal["json", "console"] = Field("json", description="console is for people")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     kill_at: str = Field("", description="development only: `name[:n]`, see common.points")
     pause_at: str = Field("", description="development only: `name[:n]`, see common.points")
