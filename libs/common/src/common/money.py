@@ -28,7 +28,6 @@ MINOR_UNITS = {
             "PYG",
             "RWF",
             "UGX",
-            "UYI",
             "VND",
             "VUV",
             "XAF",
@@ -38,7 +37,6 @@ MINOR_UNITS = {
         0,
     ),
     **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
-    **dict.fromkeys(["CLF", "UYW"], 4),
 }
 """Decimals of a currency where it is not two (ISO 4217)."""
 
@@ -48,13 +46,24 @@ MAX_DIGITS = 15
 _AMOUNT = r"^(0|[1-9]\d{0,14})(\.\d{1,4})?$"
 
 
+_NOT_MONEY = frozenset(
+    [
+        *("XXX", "XTS"),  # no currency, tests
+        *("XAG", "XAU", "XPD", "XPT"),  # metals
+        *("XAD", "XBA", "XBB", "XBC", "XBD", "XDR", "XSU", "XUA"),  # units of account
+        *("BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW"),  # funds and indices
+    ]
+)
+"""What ISO 4217 lists, and nobody can pay with."""
+
+
 @cache
 def _currencies() -> frozenset[str]:
-    return frozenset(currency.alpha_3 for currency in pycountry.currencies)
+    return frozenset(currency.alpha_3 for currency in pycountry.currencies) - _NOT_MONEY
 
 
 def is_currency(code: str) -> bool:
-    """Whether ISO 4217 lists `code` as a currency."""
+    """Whether ISO 4217 lists `code` as a currency that people pay with."""
     return code in _currencies()
 
 
@@ -149,7 +158,9 @@ def _positive(amount: Decimal) -> Decimal:
 
 def _known_currency(code: str) -> str:
     if not is_currency(code):
-        raise ValueError(f"{code!r} is not a currency of ISO 4217, such as USD or XAF")
+        raise ValueError(
+            f"{code!r} is not a currency of ISO 4217 that is paid with, such as USD or XAF"
+        )
     return code
 
 
@@ -169,4 +180,4 @@ Currency = Annotated[
     AfterValidator(_known_currency),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["USD"]}),
 ]
-"""A currency code of ISO 4217."""
+"""A currency of ISO 4217 that is paid with."""
