@@ -7,7 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
+from fractions import Fraction
 from functools import cache
+from math import floor
 from typing import Annotated
 
 import pycountry
@@ -121,20 +123,21 @@ class Money:
 def split(total: Money, weights: Sequence[Decimal]) -> list[Money]:
     """`total` in parts proportional to `weights` that sum to it exactly (largest remainder).
 
-    Ties go to the earlier part. Raises ValueError unless the weights are non-negative with a
-    positive sum.
+    Ties go to the earlier part. Raises ValueError unless the weights are finite and non-negative
+    with a positive sum.
     """
-    whole = sum(weights, Decimal(0))
-    if whole <= 0 or any(weight < 0 for weight in weights):
+    if not all(weight.is_finite() and weight >= 0 for weight in weights) or not any(weights):
         raise ValueError("weights must be non-negative, and one of them positive")
-    coin = Decimal(1).scaleb(-minor_units(total.currency))
-    exact = [total.amount * weight / whole for weight in weights]
-    floors = [share.quantize(coin, rounding=ROUND_DOWN) for share in exact]
-    left = int((total.amount - sum(floors, Decimal(0))) / coin)
-    by_remainder = sorted(range(len(exact)), key=lambda i: (floors[i] - exact[i], i))
-    for index in by_remainder[:left]:
-        floors[index] += coin
-    return [Money(amount, total.currency) for amount in floors]
+    decimals = minor_units(total.currency)
+    coins = int(total.amount.scaleb(decimals))
+    # fractions, since a product of amount and weight has more digits than decimals keep
+    whole = sum(map(Fraction, weights))
+    exact = [coins * Fraction(weight) / whole for weight in weights]
+    parts = [floor(share) for share in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: (parts[i] - exact[i], i))
+    for index in by_remainder[: coins - sum(parts)]:
+        parts[index] += 1
+    return [Money(Decimal(part).scaleb(-decimals), total.currency) for part in parts]
 
 
 def _from_text(value: object) -> object:
