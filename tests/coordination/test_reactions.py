@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from common.kafka.cloudevents import Record
+from common.mirrors.mirror import Outcome
 from support.api import problem
 from support.coordination import IDS, Coordination, done, grave, partner_record
 
@@ -49,6 +50,50 @@ async def test_every_seat_of_the_partner_is_suspended(house: Coordination) -> No
     await house.registry.says(partner, eligibility="ineligible")
     assert [await standing(house, seat) for seat in seats] == [HELD] * 3
     assert await standing(house, bystander) == ("active", [])
+
+
+async def test_seats_are_suspended_and_restored_in_shares_until_none_is_left(
+    house: Coordination,
+) -> None:
+    partner, seats = await seated_everywhere(house)
+    done(await house.do(seats[0], "suspend", {"reason": REASON}))
+    await house.registry.hear(partner_record(partner, 2, eligibility="ineligible"))
+    outcomes = [await house.follow(partner, share=2) for _ in range(3)]
+    assert outcomes == [Outcome.MORE, Outcome.MORE, Outcome.DONE]
+    both = ("suspended", ["cluster_decision", "partner_ineligible"])
+    assert [await standing(house, seat) for seat in seats] == [both, HELD, HELD, HELD]
+
+    await house.registry.hear(partner_record(partner, 3))
+    assert await house.follow(partner, share=2, fresh=False) is Outcome.WAIT
+    outcomes = [await house.follow(partner, share=3) for _ in range(2)]
+    assert outcomes == [Outcome.MORE, Outcome.DONE]
+    decision = ("suspended", ["cluster_decision"])
+    assert [await standing(house, seat) for seat in seats] == [decision] + [("active", [])] * 3
+    assert await house.follow(partner, share=2, fresh=False) is Outcome.DONE
+    for seat in seats:
+        assert (await house.changes(seat)).count("lifted") == 1
+
+
+async def test_a_share_that_was_done_stays_done_when_the_next_finds_the_partner_eligible(
+    house: Coordination,
+) -> None:
+    partner, seats = await seated_everywhere(house)
+    await house.registry.hear(partner_record(partner, 2, eligibility="ineligible"))
+    assert await house.follow(partner, share=2) is Outcome.MORE
+    await house.registry.hear(partner_record(partner, 3))
+    assert await house.follow(partner, share=3) is Outcome.DONE
+    assert [await standing(house, seat) for seat in seats] == [("active", [])] * 4
+
+
+async def seated_everywhere(house: Coordination) -> tuple[UUID, list[dict[str, Any]]]:
+    """An eligible partner and its four seats, oldest first."""
+    partner = await house.partner()
+    clusters = [("HEA", "BGD"), ("WSH", "BGD"), ("HEA", "SSD"), ("WSH", "SSD")]
+    seats = [
+        await house.member(await house.cluster(code=code, country=country), partner)
+        for code, country in clusters
+    ]
+    return partner, seats
 
 
 async def test_requests_and_invitations_wait_for_the_decision(house: Coordination) -> None:

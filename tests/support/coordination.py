@@ -16,6 +16,7 @@ from uuid import UUID
 
 import httpx
 
+from common.actor import Actor
 from common.aggregate import PARTITIONS, Aggregate, Change, Erased
 from common.clock import SetClock
 from common.db.driver import transaction
@@ -23,10 +24,12 @@ from common.ids import Uuid7Ids
 from common.kafka.cloudevents import CloudEvents, Record
 from common.kafka.watermarks import Watermark
 from common.mirrors.apply import Applier, Batch
+from common.mirrors.mirror import Outcome
 from common.mirrors.partitions import begin
 from common.mirrors.react import Reactor
 from common.models import PublicModel
 from common.sequence import Sequence
+from coordination.memberships.commands.consequences import follow_eligibility
 from coordination.mirrors.partners import PARTNERS
 from coordination.service import SERVICE
 from support.api import NOON, Api, open_api
@@ -220,6 +223,14 @@ class Coordination:
     async def now(self, membership: dict[str, Any]) -> dict[str, Any]:
         """The membership as it stands now."""
         return done(await self.api.get(f"/v1/memberships/{membership['id']}"))
+
+    async def follow(self, partner: UUID, *, share: int, fresh: bool = True) -> Outcome:
+        """One run of the reaction to the partner's eligibility, over `share` seats at most."""
+        outcome: Outcome = await self.api.units.run(
+            lambda uow: follow_eligibility(uow, partner, fresh, share=share),
+            actor=Actor.system("coordination"),
+        )
+        return outcome
 
     async def changes(self, stream: dict[str, Any]) -> list[str]:
         """What happened to an aggregate, by the names of its events, in order."""

@@ -28,6 +28,9 @@ from coordination.memberships.rules import (
 from coordination.memberships.tables import membership_of, membership_table
 from coordination.mirrors.partners import hold_partner
 
+SHARE = 500
+"""Seats that follow their partner in one transaction; the largest partners have some thousands."""
+
 MAX_ENDED = 2_000
 """Seats that one deactivation ends in its transaction; the largest tables seat some hundreds."""
 
@@ -37,27 +40,26 @@ class TableTooLargeError(ConflictError):
     title = "Too many seats to end at once"
 
 
-async def follow_eligibility(uow: UnitOfWork, partner_id: UUID, *, fresh: bool) -> Outcome:
-    """Bring the partner's seats in line with what its mirror says now.
+async def follow_eligibility(
+    uow: UnitOfWork, partner_id: UUID, fresh: bool, *, share: int = SHARE
+) -> Outcome:
+    """Bring the partner's seats in line with what its mirror says now, at most `share` of them.
 
     Not eligible: its seats are suspended at once. Eligible: what was suspended for that alone is
-    restored to what it was, once the mirror is `fresh`. Running it again changes nothing.
+    restored to what it was, once the mirror is `fresh`. Running it again changes nothing; the duty
+    stays due while there may be more.
     """
     partner = await hold_partner(uow, partner_id)
     if partner is None:
         return Outcome.DONE
-    held = await _lock_seats_of(uow, partner_id)
-    if not partner.may_sit(uow.now):
-        for membership in held:
-            await _suspend(uow, membership)
-        return Outcome.DONE
-    suspended = [each for each in held if Cause.PARTNER_INELIGIBLE in each.suspended_for]
-    if suspended and not fresh:
+    sits = partner.may_sit(uow.now)
+    behind = await _lock_seats_behind(uow, partner_id, suspended=sits, share=share)
+    if sits and behind and not fresh:
         return Outcome.WAIT
-    for membership in suspended:
-        lifted = rules.lift(membership, Cause.PARTNER_INELIGIBLE)
-        await seats.save(uow, lifted, Lifted(cause=Cause.PARTNER_INELIGIBLE))
-    return Outcome.DONE
+    bring_in_line = _lift if sits else _suspend
+    for membership in behind:
+        await bring_in_line(uow, membership)
+    return Outcome.MORE if len(behind) == share else Outcome.DONE
 
 
 async def deactivate_cluster(
@@ -79,18 +81,30 @@ async def deactivate_cluster(
 
 async def _suspend(uow: UnitOfWork, membership: Membership) -> None:
     suspended = rules.suspend(membership, Cause.PARTNER_INELIGIBLE)
-    if suspended != membership:
-        change = Suspended(cause=Cause.PARTNER_INELIGIBLE)
-        await seats.save(uow, suspended, change, reason=change.cause.value)
+    change = Suspended(cause=Cause.PARTNER_INELIGIBLE)
+    await seats.save(uow, suspended, change, reason=change.cause.value)
 
 
-async def _lock_seats_of(uow: UnitOfWork, partner_id: UUID) -> list[Membership]:
-    """At most one in each cluster of each country: the largest partners have some hundreds."""
+async def _lift(uow: UnitOfWork, membership: Membership) -> None:
+    lifted = rules.lift(membership, Cause.PARTNER_INELIGIBLE)
+    await seats.save(uow, lifted, Lifted(cause=Cause.PARTNER_INELIGIBLE))
+
+
+async def _lock_seats_behind(
+    uow: UnitOfWork, partner_id: UUID, *, suspended: bool, share: int
+) -> list[Membership]:
+    """Seats of the partner that are, or are not yet, suspended for its ineligibility."""
     table = membership_table
+    held = table.c.suspended_for.contains([Cause.PARTNER_INELIGIBLE.value])
     statement = (
         select(table)
-        .where(table.c.partner_id == partner_id, table.c.status.in_(sorted(SEATED)))
+        .where(
+            table.c.partner_id == partner_id,
+            table.c.status.in_(sorted(SEATED)),
+            held if suspended else ~held,
+        )
         .order_by(table.c.id)
+        .limit(share)
         .with_for_update()
     )
     uow.locks(Lock.MEMBERSHIP)
