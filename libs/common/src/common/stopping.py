@@ -17,8 +17,8 @@ async def stopped(stop: asyncio.Event, seconds: float) -> bool:
 class GrowingPause:
     """The pause between failures: twice the one before each time, up to the longest.
 
-    It begins anew from the first when nothing failed for longer than the longest pause. `now` gives
-    seconds; the event loop's when left out.
+    It begins anew from the first when nothing failed for longer than the longest pause, or when
+    told that all went well. `now` gives seconds; the event loop's when left out.
     """
 
     def __init__(
@@ -47,6 +47,10 @@ class GrowingPause:
         self._next = min(pause * 2, self._longest)
         self._resumed = self._now()
         return stopping
+
+    def begin_anew(self) -> None:
+        """All went well: the next pause is the first."""
+        self._next = self._first
 
 
 def _loop_time() -> float:

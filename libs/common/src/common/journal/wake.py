@@ -15,6 +15,7 @@ import structlog
 
 from common.db.driver import connect
 from common.db.faults import fault_of, said
+from common.stopping import GrowingPause
 
 log = structlog.get_logger()
 
@@ -125,10 +126,9 @@ class Wake:
         since marks of others may have been missed. When stopped, every wait returns at once.
         """
         stopping = asyncio.create_task(stop.wait())
-        pause = FIRST_PAUSE_SECONDS
+        pause = GrowingPause(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         try:
             while not stop.is_set():
-                began = asyncio.get_running_loop().time()
                 try:
                     await self._serve(stopping)
                 except Exception as error:
@@ -136,10 +136,7 @@ class Wake:
                         log.exception("wake_failed")
                     else:
                         log.warning("wake_connection_lost", error=said(error))
-                if asyncio.get_running_loop().time() - began > LONGEST_PAUSE_SECONDS:
-                    pause = FIRST_PAUSE_SECONDS
-                await asyncio.wait({stopping}, timeout=pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                await pause.wait(stop)
         finally:
             stopping.cancel()
             self._stopped = True

@@ -43,6 +43,7 @@ from common.kafka.topics import TopicsDifferError, ensure_topics, topic_names
 from common.kafka.watermarks import HaltedError
 from common.runtime import Runtime
 from common.settings import CommonSettings
+from common.stopping import GrowingPause, stopped
 
 log = structlog.get_logger(__name__)
 
@@ -122,22 +123,17 @@ class Publisher:
 
         Never raises for what breaks: it tries again, ever more slowly, and says so.
         """
-        loop = asyncio.get_running_loop()
-        growing = FIRST_PAUSE_SECONDS
+        pause = GrowingPause(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not stop.is_set():
-            began = loop.time()
-            pause = self._out.lease_seconds / 2
             try:
                 await self._try_to_lead(stop)
+                await stopped(stop, self._out.lease_seconds / 2)
             except (HaltedError, UnknownStreamError) as halted:
                 self._enter(State.HALTED, str(halted))
-                pause = self._halted_pause_seconds
+                await stopped(stop, self._halted_pause_seconds)
             except Exception as error:
                 self._broke_off(error)
-                if loop.time() - began > 2 * LONGEST_PAUSE_SECONDS:
-                    growing = FIRST_PAUSE_SECONDS
-                pause, growing = growing, min(growing * 2, LONGEST_PAUSE_SECONDS)
-            await _until(stop, pause)
+                await pause.wait(stop)
         self._enter(State.STANDBY)
 
     # --- leading --------------------------------------------------------------------------------
@@ -276,9 +272,3 @@ async def _grace_after(stop: asyncio.Event) -> None:
     """Ends some seconds after `stop`: what is under way may finish, what hangs is cut off."""
     await stop.wait()
     await asyncio.sleep(GRACE_SECONDS)
-
-
-async def _until(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()

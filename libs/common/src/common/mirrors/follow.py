@@ -25,6 +25,7 @@ from common.mirrors.mirror import Mirror, Reaction
 from common.mirrors.partitions import AnotherTopicError, OffsetMovedError, Partition
 from common.points import Point, reached
 from common.settings import CommonSettings
+from common.stopping import GrowingPause
 
 if TYPE_CHECKING:
     from common.runtime import Runtime
@@ -71,7 +72,7 @@ class Follower:
         self._at: dict[Partition, int] = {}
         self._to_commit: dict[Partition, int] = {}
         self._busy = asyncio.Lock()
-        self._pause = FIRST_PAUSE_SECONDS
+        self._pause = GrowingPause(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self._looked = float("-inf")
 
     @classmethod
@@ -119,7 +120,7 @@ class Follower:
                 records = await _unless(stop, consumer.poll(POLL_SECONDS)) or {}
                 if records:
                     await self._take(consumer, records)
-                    self._pause = FIRST_PAUSE_SECONDS
+                    self._pause.begin_anew()
                 await self._tell(consumer)
             except OffsetMovedError as error:
                 log.warning("offsets_moved", error=str(error))
@@ -226,9 +227,8 @@ class Follower:
         if fault_of(error) is None and not isinstance(error, (KafkaError, OSError, TimeoutError)):
             log.error(event, error=said(error), exc_info=error)
         else:
-            log.warning(event, error=said(error), again_in_seconds=self._pause)
-        await _unless(stop, asyncio.sleep(self._pause))
-        self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+            log.warning(event, error=said(error), again_in_seconds=self._pause.seconds)
+        await self._pause.wait(stop)
 
 
 async def _unless(stop: asyncio.Event, work: Any) -> Any:
