@@ -23,7 +23,7 @@ from common.db.driver import transaction
 from common.ids import Ids
 from common.sequence import Sequence
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 PAGE = 1000
 STATEMENT_SECONDS = 900.0

@@ -17,7 +17,7 @@ from common.db.driver import connect
 from common.db.faults import fault_of, said
 from common.stopping import GrowingPause
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0

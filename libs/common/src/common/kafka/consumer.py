@@ -27,7 +27,7 @@ METADATA_MAX_AGE_MS = 5_000
 STOP_SECONDS = 5.0
 COMMIT_SECONDS = 2.0
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class OutOfRangeError(Exception):

@@ -27,7 +27,7 @@ from common.points import Point, reached
 MAX_RUNS = 5
 """How often a batch is tried when the database asks for a rerun."""
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
