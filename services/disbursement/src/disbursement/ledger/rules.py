@@ -5,7 +5,7 @@ form; the database checks that again, whoever writes. Nothing is ever changed: w
 moved back.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -13,7 +13,6 @@ from types import MappingProxyType
 from uuid import UUID
 
 from common.money import Money
-from disbursement.errors import NotCoveredError
 
 
 class Purse(StrEnum):
@@ -115,21 +114,3 @@ class Movement:
             return self.grant_id
         assert self.agreement_id is not None, "checked when the movement was made"
         return self.agreement_id
-
-
-Balances = Mapping[tuple[UUID, Purse], Decimal]
-
-
-def after(balances: Balances, movements: Iterable[Movement]) -> dict[tuple[UUID, Purse], Decimal]:
-    """The balances once `movements` are made, one by one. Raises NotCoveredError at an overdraft.
-
-    The database keeps the real balances; this is the same arithmetic to reason and test with.
-    """
-    result = dict(balances)
-    for movement in movements:
-        for entry in movement.entries():
-            balance = result.get((entry.owner, entry.purse), Decimal(0)) + entry.amount
-            if balance < 0 and entry.purse is not Purse.RECEIVED:
-                raise NotCoveredError(f"There is less than {movement.money} {entry.purse.value}.")
-            result[(entry.owner, entry.purse)] = balance
-    return result
