@@ -28,11 +28,12 @@ from common.db.driver import transaction
 from common.db.faults import fault_of, said
 from common.journal.canonical import COLUMNS, chained
 from common.journal.wake import RECORDED, SEALED, Wake
+from common.stopping import GrowingPause
 
 if TYPE_CHECKING:
     from common.runtime import Runtime
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 BATCH = 2000
 CHUNK = 200
@@ -152,7 +153,7 @@ class Sealer:
         watch = self._wake.watch(RECORDED)
         loop = asyncio.get_running_loop()
         last_full = float("-inf")
-        pause = FIRST_PAUSE_SECONDS
+        pause = GrowingPause(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         while not stop.is_set():
             try:
                 everything = loop.time() - last_full >= FULL_SCAN_SECONDS
@@ -160,14 +161,13 @@ class Sealer:
                     last_full = loop.time()
                 if await self.seal_batch(everything=everything) < FEW:
                     await watch.wait(POLL_SECONDS)
-                pause = FIRST_PAUSE_SECONDS
+                pause.begin_anew()
             except Exception as error:
                 if fault_of(error) is None:
                     log.exception("sealing_failed")
                 else:
                     log.warning("sealing_interrupted", error=said(error))
-                await _rest(stop, pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                await pause.wait(stop)
 
     async def _unsealed(self, driver: Any, limit: int, everything: bool) -> Sequence[Row]:
         start = 0 if everything else max(0, self._highest - self._window)
@@ -235,11 +235,3 @@ async def _follows_an_unsealed_row(driver: Any, rows: Sequence[Row]) -> bool:
     streams, epochs, versions = zip(*before, strict=True)
     found: bool = await driver.fetchval(PREDECESSOR_UNSEALED, streams, epochs, versions)
     return found
-
-
-async def _rest(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass
