@@ -11,10 +11,8 @@ TRANSACTION = (
     "INSERT INTO ledger_transaction (id, grant_id, kind, occurred_at)"
     " VALUES ('{id}', '{grant}', 'received', now())"
 )
-ENTRY = (
-    "INSERT INTO ledger_entry (transaction_id, owner, purse, amount, currency)"
-    " VALUES ('{id}', '{grant}', '{purse}', {amount}, '{currency}')"
-)
+ENTRIES = "INSERT INTO ledger_entry (transaction_id, owner, purse, amount, currency) VALUES "
+ENTRY = "('{id}', '{grant}', '{purse}', {amount}, '{currency}')"
 
 
 async def test_a_movement_that_does_not_sum_to_zero_is_not_committed(world: World) -> None:
@@ -30,7 +28,32 @@ async def test_a_movement_without_sides_is_not_committed(world: World) -> None:
 
 
 async def test_a_movement_sums_to_zero_in_each_currency(world: World) -> None:
-    await _refused(world, "FD003", ("available", 100, "USD"), ("received", -100, "CHF"))
+    await _refused(world, "FD002", ("available", 100, "USD"), ("received", -100, "CHF"))
+
+
+async def test_the_sides_of_a_movement_are_posted_together(world: World) -> None:
+    grant = await world.grant(usd(1000), received=False)
+    id_ = IDS.new()
+    statements = [TRANSACTION.format(id=id_, grant=grant.id)] + [
+        ENTRIES + ENTRY.format(id=id_, grant=grant.id, purse=purse, amount=amount, currency="USD")
+        for purse, amount in (("available", 100), ("received", -100))
+    ]
+    await _is_refused(world, "; ".join(statements), "FD002")
+
+
+async def test_each_movement_of_a_statement_sums_to_zero(world: World) -> None:
+    grant = await world.grant(usd(1000), received=False)
+    first, second = IDS.new(), IDS.new()
+    sides = [
+        ENTRY.format(id=id_, grant=grant.id, purse=purse, amount=amount, currency="USD")
+        for id_, purse, amount in ((first, "available", 100), (second, "received", -100))
+    ]
+    statements = [TRANSACTION.format(id=id_, grant=grant.id) for id_ in (first, second)]
+    await _is_refused(world, "; ".join([*statements, ENTRIES + ", ".join(sides)]), "FD002")
+
+
+async def test_an_account_of_another_currency_is_not_open(world: World) -> None:
+    await _refused(world, "FD003", ("available", 100, "CHF"), ("received", -100, "CHF"))
 
 
 async def test_an_entry_on_an_account_that_is_not_open_is_refused(world: World) -> None:
@@ -46,7 +69,10 @@ async def test_a_side_cannot_be_added_to_an_old_movement(world: World) -> None:
     (old,) = await world.fetch("SELECT id FROM ledger_transaction")
     with pytest.raises(asyncpg.PostgresError) as refused:
         await world.execute(
-            ENTRY.format(id=old["id"], grant=grant.id, purse="available", amount=1, currency="USD")
+            ENTRIES
+            + ENTRY.format(
+                id=old["id"], grant=grant.id, purse="available", amount=1, currency="USD"
+            )
         )
     assert refused.value.sqlstate == "FD002"
 
@@ -124,10 +150,13 @@ async def _refused(world: World, sqlstate: str, *sides: tuple[str, int, str]) ->
     """A movement of a grant with these sides is refused, at the latest when it is committed."""
     grant = await world.grant(usd(1000), received=False)
     id_ = IDS.new()
-    statements = [TRANSACTION.format(id=id_, grant=grant.id)] + [
-        ENTRY.format(id=id_, grant=grant.id, purse=purse, amount=amount, currency=currency)
-        for purse, amount, currency in sides
-    ]
+    statements = [TRANSACTION.format(id=id_, grant=grant.id)]
+    if sides:
+        entries = (
+            ENTRY.format(id=id_, grant=grant.id, purse=purse, amount=amount, currency=currency)
+            for purse, amount, currency in sides
+        )
+        statements.append(ENTRIES + ", ".join(entries))
     await _is_refused(world, "; ".join(statements), sqlstate)
     assert await world.balances(grant.id) == {}
 

@@ -1,7 +1,7 @@
 """The ledger: double entry that the database itself keeps, whoever writes.
 
-Refusals have states of their own: FD001 append-only, FD002 does not sum to zero, FD003 no such
-account, FD004 a balance set by hand.
+Refusals have states of their own: FD001 append-only, FD002 does not sum to zero or has no entries,
+FD003 no such account, FD004 a balance set by hand.
 """
 
 from alembic import op
@@ -57,62 +57,46 @@ CREATE INDEX ledger_balance_of_grant ON ledger_balance (grant_id);
 COMMENT ON COLUMN ledger_balance.owner
     IS 'a grant (received, available) or an agreement (the others)';
 
--- Entries keep the balances. One update per account and statement, locked in account order first:
--- two
--- statements that touch the same accounts queue and never deadlock.
+-- The entries of one statement sum to zero, movement by movement, and keep the balances: one update
+-- per account, in account order, so that two statements on the same accounts queue and never
+-- deadlock.
 CREATE FUNCTION ledger_keep_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    wanted  integer;
-    changed integer;
+    unequal uuid;
+    account record;
 BEGIN
-    SELECT count(*) INTO wanted FROM (SELECT DISTINCT owner, purse, currency
-        FROM posted) AS account;
-    PERFORM 1 FROM ledger_balance b
-        WHERE (b.owner, b.purse) IN (SELECT owner, purse FROM posted)
-        ORDER BY b.owner, b.purse FOR NO KEY UPDATE;
-    UPDATE ledger_balance b SET balance = b.balance + moved.amount
-        FROM (SELECT owner, purse, currency, sum(amount) AS amount
-            FROM posted GROUP BY 1, 2, 3) AS moved
-        WHERE (b.owner, b.purse, b.currency) = (moved.owner, moved.purse, moved.currency);
-    GET DIAGNOSTICS changed = ROW_COUNT;
-    IF changed <> wanted THEN
-        RAISE EXCEPTION 'an entry names an account that is not open in its currency'
-            USING ERRCODE = 'FD003';
+    SELECT transaction_id INTO unequal FROM posted
+        GROUP BY transaction_id, currency HAVING sum(amount) <> 0 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'ledger transaction % does not sum to zero', unequal
+            USING ERRCODE = 'FD002';
     END IF;
+    FOR account IN SELECT owner, purse, currency, sum(amount) AS moved FROM posted
+        GROUP BY owner, purse, currency ORDER BY owner, purse
+    LOOP
+        UPDATE ledger_balance SET balance = balance + account.moved
+            WHERE (owner, purse, currency) = (account.owner, account.purse, account.currency);
+        IF NOT FOUND THEN
+            RAISE EXCEPTION '% has no purse % that is open in %', account.owner, account.purse,
+                account.currency
+                USING ERRCODE = 'FD003';
+        END IF;
+    END LOOP;
     RETURN NULL;
 END $$;
 CREATE TRIGGER ledger_entry_keeps_balances AFTER INSERT ON ledger_entry
     REFERENCING NEW TABLE AS posted FOR EACH STATEMENT EXECUTE FUNCTION ledger_keep_balances();
 
--- Looked at when the transaction commits: by then both sides must be there.
-CREATE FUNCTION ledger_check(checked uuid) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    sides integer;
-    open  integer;
-BEGIN
-    SELECT coalesce(sum(entries), 0), count(*) FILTER (WHERE total <> 0) INTO sides, open
-        FROM (SELECT count(*) AS entries, sum(amount) AS total FROM ledger_entry
-              WHERE transaction_id = checked GROUP BY currency) AS per_currency;
-    IF sides < 2 OR open > 0 THEN
-        RAISE EXCEPTION 'ledger transaction % has % entries and does not sum to zero', checked,
-            sides
-            USING ERRCODE = 'FD002';
-    END IF;
-END $$;
+-- Looked at when the transaction commits: by then its entries must be there.
 CREATE FUNCTION ledger_check_transaction() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM ledger_check(NEW.id);
+    IF NOT EXISTS (SELECT 1 FROM ledger_entry WHERE transaction_id = NEW.id) THEN
+        RAISE EXCEPTION 'ledger transaction % has no entries', NEW.id USING ERRCODE = 'FD002';
+    END IF;
     RETURN NULL;
 END $$;
-CREATE FUNCTION ledger_check_entry() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM ledger_check(NEW.transaction_id);
-    RETURN NULL;
-END $$;
-CREATE CONSTRAINT TRIGGER ledger_transaction_sums_to_zero AFTER INSERT ON ledger_transaction
+CREATE CONSTRAINT TRIGGER ledger_transaction_has_entries AFTER INSERT ON ledger_transaction
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_check_transaction();
-CREATE CONSTRAINT TRIGGER ledger_entry_sums_to_zero AFTER INSERT ON ledger_entry
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_check_entry();
 
 CREATE TRIGGER ledger_transaction_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE
     ON ledger_transaction
