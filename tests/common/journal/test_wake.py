@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from common.db.driver import connect
-from common.journal.wake import DUE, RECORDED, SEALED, Wake
+from common.journal.wake import DUE, GATHER_SECONDS, RECORDED, SEALED, Wake
 
 LONG = 20.0
 
@@ -126,6 +126,25 @@ async def test_a_thousand_marks_become_a_few_notifications(scratch_database: str
         await until(lambda: "due" in heard)
     await listener.close()
     assert 1 <= heard.count("sealed") <= 2
+
+
+async def test_marks_that_keep_coming_are_gathered(scratch_database: str) -> None:
+    wake = Wake(scratch_database)
+    heard: list[str] = []
+    listener = await connect(scratch_database, application_name="test")
+    await listener.add_listener(SEALED.value, lambda *_: heard.append("sealed"))
+    await listener.add_listener(DUE.value, lambda *_: heard.append("due"))
+    clock = asyncio.get_running_loop().time
+    async with running(wake):
+        began = clock()
+        for _ in range(100):
+            wake.mark(SEALED)
+            await asyncio.sleep(0.001)
+        wake.mark(DUE)
+        await until(lambda: "due" in heard)
+        most = (clock() - began) / GATHER_SECONDS + 2
+    await listener.close()
+    assert 1 <= heard.count("sealed") <= most
 
 
 async def test_a_dead_database_neither_blocks_a_mark_nor_ends_the_run() -> None:

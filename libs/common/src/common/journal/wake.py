@@ -8,6 +8,7 @@ NOTIFY for all the marks that came meanwhile.
 """
 
 import asyncio
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 HEARTBEAT_SECONDS = 10.0
+GATHER_SECONDS = 0.01
+"""The least between two notifications: a busy process would send one for nearly every commit."""
 ANSWER_SECONDS = 5.0
 
 
@@ -126,6 +129,7 @@ class Wake:
         since marks of others may have been missed. When stopped, every wait returns at once.
         """
         stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._something_to_send.set())
         pause = GrowingPause(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         try:
             while not stop.is_set():
@@ -147,27 +151,17 @@ class Wake:
         """Listen and notify on one connection until it breaks (raises) or we stop (returns)."""
         driver = await connect(self._url, application_name=self._name, timeout=ANSWER_SECONDS)
         try:
-            broken = asyncio.Event()
-            driver.add_termination_listener(lambda _: broken.set())
+            driver.add_termination_listener(lambda _: self._something_to_send.set())
             await self._listen(driver)
             for channel in Channel:
                 self._wake_here(channel)
-            gone = asyncio.create_task(broken.wait())
-            try:
-                while not stopping.done():
-                    await self._send(driver)
-                    sending = asyncio.create_task(self._something_to_send.wait())
-                    await asyncio.wait(
-                        {sending, gone, stopping},
-                        timeout=HEARTBEAT_SECONDS,
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
-                    sending.cancel()
-                    if gone.done():
-                        raise ConnectionError("the server closed the listening connection")
+            while not stopping.done():
                 await self._send(driver)
-            finally:
-                gone.cancel()
+                await asyncio.sleep(GATHER_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await self._something_to_send.wait()
+            await self._send(driver)
         finally:
             driver.terminate()
 
