@@ -84,6 +84,7 @@ def _server(app: Starlette, settings: CommonSettings) -> Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # nothing here asks for the caller's address or scheme
             timeout_graceful_shutdown=int(settings.drain_seconds),
             timeout_keep_alive=30,
             backlog=512,
