@@ -15,6 +15,7 @@ from common.errors import DomainError, IllegalMoveError
 from disbursement.agreements import commands as agreements
 from disbursement.agreements.rules import Agreement
 from disbursement.errors import (
+    AgreementNotActiveError,
     AlreadyActedError,
     NotCoveredError,
     PartnerIneligibleError,
@@ -113,6 +114,20 @@ async def test_a_submit_that_waited_for_the_suspension_is_refused(world: World) 
         submitting = asyncio.create_task(world.submitted(agreement))
         await _waits(world, "partner_mirror")
     with pytest.raises(PartnerIneligibleError):
+        await submitting
+
+
+async def test_a_submit_that_waited_for_the_partner_sees_the_agreement_as_it_is_by_then(
+    world: World,
+) -> None:
+    """One statement locks both, and looks with a snapshot from before it waited."""
+    partner = await world.partner()
+    agreement = await world.agreement(partner=partner)
+    async with _locked(world, "SELECT 1 FROM partner_mirror FOR UPDATE"):
+        submitting = asyncio.create_task(world.submitted(agreement))
+        await _waits(world, "partner_mirror")
+        await world.execute("UPDATE agreement SET status = 'suspended'")
+    with pytest.raises(AgreementNotActiveError):
         await submitting
 
 

@@ -1,23 +1,23 @@
 """The statements that payments send on the driver's own connection, for speed, all of them here.
 
-Submitting is the hottest command: five round trips between BEGIN and COMMIT, besides the two that
+Submitting is the hottest command: four round trips between BEGIN and COMMIT, besides the two that
 an idempotency key costs. The reaction to a partner's suspension moves hundreds of payments, so it
 sends sets, not rows. Everything else uses the tables.
 """
 
-PARTNER_OF_AGREEMENT = """
-SELECT id, readable, gone, eligibility, eligible_until FROM partner_mirror
-WHERE id = (SELECT partner_id FROM agreement WHERE id = $1) FOR SHARE
-"""
-"""An agreement's partner never changes, so it may be looked up before the agreement is locked."""
-
-AGREEMENT_WITH_TRANCHE = """
-SELECT a.id, a.grant_id, a.partner_id, a.country, a.status, a.currency, t.amount AS tranche_amount
-FROM agreement a JOIN agreement_tranche t ON t.agreement_id = a.id
+WHAT_TO_PAY = """
+WITH partner AS MATERIALIZED (
+    SELECT id, readable, gone, eligibility, eligible_until FROM partner_mirror
+    WHERE id = (SELECT partner_id FROM agreement WHERE id = $1) FOR SHARE
+)
+SELECT p.*, a.grant_id, a.partner_id, a.country, a.status, a.currency, t.amount AS tranche_amount
+FROM agreement a JOIN agreement_tranche t ON t.agreement_id = a.id LEFT JOIN partner p ON true
 WHERE a.id = $1 AND t.number = $2 FOR SHARE OF a, t
 """
-"""Both are locked: of a row that is only joined, a statement that waited would show the old
-version.
+"""A tranche with its agreement and that one's partner, locked in the order of `Lock`: a row is
+joined before it is locked, and to be joined the partner must have been locked. An agreement's
+partner never changes, so it may be looked up before. All three are locked: of a row that is only
+joined, a statement that waited would show the old version.
 """
 
 INSERT_PAYMENT = """

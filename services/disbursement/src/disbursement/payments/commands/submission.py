@@ -64,11 +64,8 @@ async def submit_payment(uow: UnitOfWork, new: NewPayment) -> Payment:
     """
     uow.actor.must_be_staff("submit payments")
     uow.locks(Lock.MIRROR)
-    seen = await uow.driver.fetchrow(statements.PARTNER_OF_AGREEMENT, new.agreement_id)
     uow.locks(Lock.AGREEMENT)
-    agreement = await uow.driver.fetchrow(
-        statements.AGREEMENT_WITH_TRANCHE, new.agreement_id, new.tranche
-    )
+    agreement = await uow.driver.fetchrow(statements.WHAT_TO_PAY, new.agreement_id, new.tranche)
     if agreement is None:
         raise await _nothing_to_pay(uow, new)
     uow.actor.must_act_in(agreement["country"])
@@ -76,7 +73,7 @@ async def submit_payment(uow: UnitOfWork, new: NewPayment) -> Payment:
     must_be_in(new.amount.currency, agreement["currency"], whose="agreement")
     tranche = Money(agreement["tranche_amount"], agreement["currency"])
     lifecycle.must_be_whole(new.amount, tranche, new.tranche)
-    must_be_payable(Partner.of(seen) if seen else None, uow.now.date())
+    must_be_payable(Partner.of(agreement) if agreement["id"] else None, uow.now.date())
 
     required = _requirement(uow, new.amount)
     payment = _first_revision(uow, new, agreement, required)
