@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ async def test_countries_are_kept_once_and_in_order(house: Coordination) -> None
 @pytest.mark.parametrize(
     "change, pointer",
     [
-        ({"onset_on": "2020-06-23"}, "#/onset_on"),
+        ({"onset_on": "2020-06-24"}, "#/onset_on"),
         ({"onset_on": 18430}, "#/onset_on"),
         ({"onset_on": "18430"}, "#/onset_on"),
         ({"onset_on": "2020-02-30"}, "#/onset_on"),
@@ -57,6 +58,15 @@ async def test_what_is_wrong_is_pointed_at_and_nothing_is_written(
     answer = await house.api.post("/v1/crises", json={**FLOOD, **change})
     assert pointer in {each["pointer"] for each in problem(answer, 422, "invalid")["errors"]}
     assert done(await house.api.get("/v1/crises"))["items"] == []
+
+
+async def test_a_crisis_begins_once_it_is_that_day_anywhere_on_earth(house: Coordination) -> None:
+    east, beyond = {**FLOOD, "onset_on": "2020-07-07"}, {**FLOOD, "onset_on": "2020-07-08"}
+    house.clock.advance(datetime(2020, 7, 6, 9, 59, 59, tzinfo=UTC) - house.clock.now())
+    problem(await house.api.post("/v1/crises", json=east), 422, "invalid")
+    house.clock.advance(timedelta(seconds=1))  # midnight at UTC+14
+    problem(await house.api.post("/v1/crises", json=beyond), 422, "invalid")
+    assert made(await house.api.post("/v1/crises", json=east))["onset_on"] == "2020-07-07"
 
 
 async def test_a_glide_number_names_one_crisis(house: Coordination) -> None:

@@ -48,24 +48,24 @@ def test_a_wrong_glide_number_is_told_what_is_wrong(text: str, complaint: str) -
 
 
 def test_a_crisis_may_begin_today() -> None:
-    assert rules.declare(FLOOD, today=FLOOD.onset_on) == FLOOD
+    assert rules.declare(FLOOD, latest=FLOOD.onset_on) == FLOOD
 
 
 def test_a_crisis_cannot_begin_tomorrow() -> None:
     with pytest.raises(InvalidError) as refused:
-        rules.declare(FLOOD, today=date(2024, 6, 16))
+        rules.declare(FLOOD, latest=date(2024, 6, 16))
     assert [place.pointer for place in refused.value.places] == ["/onset_on"]
 
 
 def test_the_glide_number_is_of_one_of_the_countries() -> None:
     with pytest.raises(InvalidError) as refused:
-        rules.declare(replace(FLOOD, countries=("MMR",)), today=date(2024, 7, 1))
+        rules.declare(replace(FLOOD, countries=("MMR",)), latest=date(2024, 7, 1))
     assert [place.pointer for place in refused.value.places] == ["/glide"]
 
 
 def test_a_conflict_needs_no_glide_number() -> None:
     conflict = replace(FLOOD, glide=None, countries=("MMR",))
-    assert rules.declare(conflict, today=date(2024, 7, 1)) == conflict
+    assert rules.declare(conflict, latest=date(2024, 7, 1)) == conflict
 
 
 DEEDS = {CrisisStatus.CLOSED: rules.close, CrisisStatus.OPEN: rules.reopen}

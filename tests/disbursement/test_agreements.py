@@ -154,14 +154,6 @@ async def test_signing_looks_at_the_start_again_once_it_is_known_when_the_money_
         await world.run(lambda uow: commands.sign_agreement(uow, draft.id, TODAY))
 
 
-async def test_a_signature_of_tomorrow_is_refused(world: World) -> None:
-    draft = await _in_signature(world)
-    with pytest.raises(DatesError):
-        await world.run(
-            lambda uow: commands.sign_agreement(uow, draft.id, TODAY + timedelta(days=1))
-        )
-
-
 async def test_an_agreement_is_in_its_grants_currency(world: World) -> None:
     with pytest.raises(CurrencyMismatchError):
         await world.draft(await world.grant(), await world.partner(), Money(Decimal(1), "CHF"))

@@ -31,7 +31,7 @@ BAD_GRANTS: list[Any] = [
     ({"approved_on": "9999-12-31"}, "/approved_on"),
     ({"approved_on": 18000}, "/approved_on"),
     ({"approved_on": "2020-02-30"}, "/approved_on"),
-    ({"disbursed_on": "2020-06-23"}, "/disbursed_on"),
+    ({"disbursed_on": "2020-06-24"}, "/disbursed_on"),
     ({"disbursed_on": "2020-06-11"}, "/disbursed_on"),
     ({"funders": [{"role": "fund", "name": "CERF"}]}, "/funders"),
     ({"funders": [{"role": "king", "name": "A"}]}, "/funders/0/role"),

@@ -73,12 +73,6 @@ async def test_a_receipt_in_another_currency_is_refused(world: World) -> None:
         await _receive(world, grant, Money(Decimal(1), "CHF"), TODAY)
 
 
-async def test_a_receipt_of_tomorrow_is_refused(world: World) -> None:
-    grant = await _register(world)
-    with pytest.raises(DatesError):
-        await _receive(world, grant, usd(1), TODAY + timedelta(days=1))
-
-
 @pytest.mark.parametrize(
     "code",
     ["20-rr-iom-027", " part of 20-RR-IOM-027/X", "20-RR-IOM-027 and 20-RR-BGD-43712"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -20,7 +19,6 @@ from disbursement.errors import (
     AlreadyConfirmedError,
     ApproverRoleError,
     CurrencyMismatchError,
-    DatesError,
     FourEyesError,
     PartnerIneligibleError,
     PartnerUnknownError,
@@ -339,12 +337,6 @@ async def test_evidence_is_confirmed_once(world: World) -> None:
     await world.confirmed(payment, BORIS)
     with pytest.raises(AlreadyConfirmedError):
         await world.confirmed(payment, CHEN)
-
-
-async def test_evidence_of_the_future_is_refused(world: World) -> None:
-    payment = await world.sent()
-    with pytest.raises(DatesError):
-        await world.evidence(payment, "settled", on=TODAY + timedelta(days=1))
 
 
 async def test_a_payment_is_sent_once_and_its_bytes_are_kept(world: World) -> None:

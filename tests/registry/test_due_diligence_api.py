@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -57,7 +58,7 @@ async def test_everything_that_was_shown_is_read_in_the_partners_version(
     "change, pointer",
     [
         ({"kind": "photo"}, "#/kind"),
-        ({"issued_on": "2020-06-23"}, "#/issued_on"),
+        ({"issued_on": "2020-06-24"}, "#/issued_on"),
         ({"issued_on": 18430}, "#/issued_on"),
         ({"issued_on": "2019-02-30"}, "#/issued_on"),
         ({"issued_on": "0001-01-01"}, "#/issued_on"),
@@ -72,6 +73,18 @@ async def test_a_wrong_document_is_pointed_at(
     partner = await registry.register()
     answer = await registry.do(partner, "documents", {**CERTIFICATE, **change})
     assert pointer in {each["pointer"] for each in problem(answer, 422, "invalid")["errors"]}
+
+
+async def test_a_document_is_issued_once_it_is_that_day_anywhere_on_earth(
+    registry: Registry,
+) -> None:
+    partner = await registry.register()
+    east, beyond = ({**CERTIFICATE, "issued_on": f"2020-07-0{day}"} for day in (7, 8))
+    registry.clock.advance(datetime(2020, 7, 6, 9, 59, 59, tzinfo=UTC) - registry.clock.now())
+    problem(await registry.do(partner, "documents", east), 422, "invalid")
+    registry.clock.advance(timedelta(seconds=1))  # midnight at UTC+14
+    problem(await registry.do(partner, "documents", beyond), 422, "invalid")
+    done(await registry.do(partner, "documents", east))
 
 
 @pytest.mark.parametrize(

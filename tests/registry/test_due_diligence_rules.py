@@ -68,17 +68,17 @@ def test_a_document_is_in_force_from_its_issue_to_the_eve_of_its_expiry(
 ) -> None:
     shown = document(issued_on=issued_on, expires_on=expires_on)
     if pointer is None:
-        assert rules.admissible(shown, Dossier(), TODAY) is shown
+        assert rules.admissible(shown, Dossier(), today=TODAY, latest=TODAY) is shown
     else:
         with pytest.raises(InvalidError) as refused:
-            rules.admissible(shown, Dossier(), TODAY)
+            rules.admissible(shown, Dossier(), today=TODAY, latest=TODAY)
         assert [place.pointer for place in refused.value.places] == [pointer]
 
 
 def test_documents_are_bounded() -> None:
     full = Dossier(documents=(document(),) * rules.MAX_DOCUMENTS)
     with pytest.raises(TooManyDocumentsError):
-        rules.admissible(document(), full, TODAY)
+        rules.admissible(document(), full, today=TODAY, latest=TODAY)
 
 
 def test_a_complete_dossier_lacks_nothing() -> None:

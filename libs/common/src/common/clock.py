@@ -1,7 +1,9 @@
 """The one place that reads the time. Everything else is handed a clock: tests decide the day."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Protocol
+
+_FIRST_TO_BEGIN_A_DAY = timezone(timedelta(hours=14))
 
 
 class Clock(Protocol):
@@ -37,3 +39,13 @@ def utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a time without a timezone is not a moment; give it in UTC")
     return moment.astimezone(UTC)
+
+
+def latest_date(now: datetime) -> date:
+    """The latest date that it is anywhere on earth at `now`: that of UTC+14.
+
+    Beyond it a day is still to come for everybody. What has happened is dated where it happened:
+    measured in UTC, whoever is east of Greenwich would be refused their own today for hours. What
+    we date ourselves, deadlines and lapses go by UTC.
+    """
+    return now.astimezone(_FIRST_TO_BEGIN_A_DAY).date()

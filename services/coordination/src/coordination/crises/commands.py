@@ -8,6 +8,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from common.aggregate import Change
+from common.clock import latest_date
 from common.db.faults import constraint_of
 from common.errors import ConflictError, NotFoundError
 from common.sequence import Sequence
@@ -51,7 +52,7 @@ async def declare_crisis(
             countries=tuple(sorted(set(countries))),
             status=CrisisStatus.OPEN,
         ),
-        today=uow.now.date(),
+        latest=latest_date(uow.now),
     )
     try:
         await uow.db.execute(

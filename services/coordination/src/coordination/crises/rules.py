@@ -102,10 +102,13 @@ def glide_country(glide: str) -> str:
     return glide[-3:]
 
 
-def declare(crisis: Crisis, *, today: date) -> Crisis:
-    """`crisis`, when it may be declared. Raises InvalidError pointing at what is wrong."""
+def declare(crisis: Crisis, *, latest: date) -> Crisis:
+    """`crisis`, when it may be declared; `latest` is the latest date on earth.
+
+    Raises InvalidError pointing at what is wrong.
+    """
     places = []
-    if crisis.onset_on > today:
+    if crisis.onset_on > latest:
         places.append(Place("/onset_on", "A crisis cannot begin in the future.", "in_the_future"))
     if crisis.glide is not None and glide_country(crisis.glide) not in crisis.countries:
         places.append(

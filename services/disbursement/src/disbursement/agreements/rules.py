@@ -242,13 +242,13 @@ def must_run_within(
             )
 
 
-def sign(agreement: Agreement, signed_on: date, today: date) -> AgreementStatus:
-    """The status after signing.
+def sign(agreement: Agreement, signed_on: date, latest: date) -> AgreementStatus:
+    """The status after signing; `latest` is the latest date on earth.
 
     Raises IllegalMoveError, DatesError for a signature in the future.
     """
     status = move(TRANSITIONS, agreement.status, _S.SIGNED, noun="agreement")
-    if signed_on > today:
+    if signed_on > latest:
         raise _dates("/signed_on", "a signature cannot lie in the future")
     return status
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, select, update
 
+from common.clock import latest_date
 from common.errors import NotFoundError
 from common.money import Money
 from common.uow import UnitOfWork
@@ -52,7 +53,7 @@ async def register_grant(uow: UnitOfWork, new: NewGrant) -> Grant:
     codes = find_codes(new.code_text)
     window = rules.cerf_window(new.source, new.cerf_window, codes)
     rules.must_have_rounds(window, new.cerf_round)
-    rules.must_be_in_order(new.approved_on, new.disbursed_on, uow.now.date())
+    rules.must_be_in_order(new.approved_on, new.disbursed_on, latest_date(uow.now))
     ends = rules.deadline(
         window,
         new.disbursed_on,
@@ -106,7 +107,7 @@ async def record_receipt(
     policy: Policy = uow.policy
     grant = await grant_for_update(uow, grant_id)
     must_be_in(amount.currency, grant.amount.currency, whose="grant")
-    rules.must_not_be_ahead(received_on, uow.now.date(), pointer="/received_on")
+    rules.must_not_be_ahead(received_on, latest_date(uow.now), pointer="/received_on")
     rules.must_follow_the_fund(received_on, grant)
     balances = await balances_of_owner(uow, grant_id)
     received = Money(-balances[Purse.RECEIVED], grant.amount.currency)

@@ -228,10 +228,10 @@ def spending_time(grant: Grant, terms: Sequence[Term]) -> SpendingTime:
     return SpendingTime(since, grant.ends_on)
 
 
-def must_be_in_order(approved_on: date | None, disbursed_on: date | None, today: date) -> None:
+def must_be_in_order(approved_on: date | None, disbursed_on: date | None, latest: date) -> None:
     """Raises DatesError for dates in the future or money paid before it was granted."""
     for pointer, day in (("/approved_on", approved_on), ("/disbursed_on", disbursed_on)):
-        must_not_be_ahead(day, today, pointer=pointer)
+        must_not_be_ahead(day, latest, pointer=pointer)
     if approved_on and disbursed_on and disbursed_on < approved_on:
         raise DatesError(
             "The fund cannot have paid before it approved the grant.",
@@ -249,9 +249,11 @@ def must_follow_the_fund(received_on: date, grant: Grant) -> None:
             )
 
 
-def must_not_be_ahead(day: date | None, today: date, *, pointer: str) -> None:
-    """Raises DatesError when `day` is after today: what has happened cannot lie ahead."""
-    if day is not None and day > today:
+def must_not_be_ahead(day: date | None, latest: date, *, pointer: str) -> None:
+    """Raises DatesError when `day` is after the latest date on earth: what has happened cannot lie
+    ahead.
+    """
+    if day is not None and day > latest:
         raise DatesError(
             f"{day.isoformat()} is in the future.",
             places=[Place(pointer, "give the day on which it happened", "dates")],

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from common.aggregate import Change
+from common.clock import latest_date
 from common.errors import ConflictError, NotFoundError
 from common.sequence import Sequence
 from common.uow import UnitOfWork
@@ -74,7 +75,10 @@ async def add_document(
     """
     partner, dossier = await _edit(uow, partner_id, expected)
     document = rules.admissible(
-        Document(uow.ids.new(), kind, issued_on, expires_on, number), dossier, uow.now.date()
+        Document(uow.ids.new(), kind, issued_on, expires_on, number),
+        dossier,
+        today=uow.now.date(),
+        latest=latest_date(uow.now),
     )
     await uow.db.execute(
         insert(document_table).values(

@@ -138,10 +138,13 @@ class Dossier:
     seen_excused: frozenset[DocumentKind] = frozenset()
 
 
-def admissible(document: Document, dossier: Dossier, today: date) -> Document:
-    """`document`, when it may be added today. Raises InvalidError, TooManyDocumentsError."""
+def admissible(document: Document, dossier: Dossier, *, today: date, latest: date) -> Document:
+    """`document`, when it may be added today; `latest` is the latest date on earth.
+
+    Raises InvalidError, TooManyDocumentsError.
+    """
     places = []
-    if document.issued_on > today:
+    if document.issued_on > latest:
         places.append(
             Place("/issued_on", "A document cannot be issued in the future.", "in_future")
         )

@@ -3,6 +3,7 @@
 from datetime import date
 from uuid import UUID
 
+from common.clock import latest_date
 from common.money import Money
 from common.sequence import Sequence
 from common.states import move
@@ -40,7 +41,7 @@ async def sign_agreement(
     policy: Policy = uow.policy
     agreement, grant = await with_payable_partner_and_grant(uow, agreement_id, expected)
     uow.actor.must_be_human("sign an agreement")
-    status = rules.sign(agreement, signed_on, uow.now.date())
+    status = rules.sign(agreement, signed_on, latest_date(uow.now))
     rules.must_run_within(  # again: the grant's dates may have become known since the draft
         agreement.type,
         agreement.starts_on,

@@ -15,6 +15,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from common.aggregate import Change
+from common.clock import latest_date
 from common.db.faults import constraint_of
 from common.errors import NotFoundError
 from common.states import move
@@ -187,7 +188,7 @@ async def confirm_receipt(uow: UnitOfWork, payment_id: UUID, confirmed_on: date)
     rules.must_await_confirmation(payment.status)
     if payment.confirmed_on is not None:
         raise AlreadyConfirmedError("The recipient has confirmed this payment already.")
-    must_not_be_ahead(confirmed_on, uow.now.date(), pointer="/confirmed_on")
+    must_not_be_ahead(confirmed_on, latest_date(uow.now), pointer="/confirmed_on")
     rules.must_follow_sending(confirmed_on, payment.sent_at, pointer="/confirmed_on")
     return await change(uow, payment, Confirmed(), confirmed_on=confirmed_on)
 
@@ -195,7 +196,7 @@ async def confirm_receipt(uow: UnitOfWork, payment_id: UUID, confirmed_on: date)
 def _must_be_dated_well(uow: UnitOfWork, payment: Payment, evidence: Evidence) -> None:
     """Raises DatesError for a day that is still to come, or on which it cannot have happened."""
     day, pointer = evidence.occurred_on, "/occurred_on"
-    must_not_be_ahead(day, uow.now.date(), pointer=pointer)
+    must_not_be_ahead(day, latest_date(uow.now), pointer=pointer)
     rules.must_follow_sending(day, payment.sent_at, pointer=pointer)
     if evidence.outcome is Outcome.RETURNED:
         rules.must_follow_settlement(day, payment.settled_on, pointer=pointer)
