@@ -40,6 +40,15 @@ BAD_GRANTS: list[Any] = [
     ({"emergency": "covid-19"}, "/emergency"),
     ({"cerf_round": 1}, "/cerf_round"),
     ({"cerf_round": 3}, "/cerf_round"),
+    (
+        {
+            "code_text": "20-UF-IOM-027",
+            "cerf_window": "underfunded_emergencies",
+            "cerf_round": 1,
+            "approved_on": None,
+        },
+        "/approved_on",
+    ),
 ]
 
 

@@ -136,8 +136,12 @@ def test_a_round_keeps_its_year_when_the_fund_pays_in_the_next(
     assert _end_of_round(cerf_round, approved_on, disbursed_on) == ends_on
 
 
-def test_a_round_whose_year_nobody_gave_stays_open() -> None:
-    assert _end_of_round(2, approved_on=None, disbursed_on=date(2021, 1, 12)) is None
+def test_a_round_comes_with_the_approval_that_tells_its_year() -> None:
+    rules.must_tell_its_year(2, TODAY)
+    rules.must_tell_its_year(None, None)
+    with pytest.raises(DatesError) as refused:
+        rules.must_tell_its_year(2, None)
+    assert [place.pointer for place in refused.value.places] == ["/approved_on"]
 
 
 def test_the_rounds_rule_is_the_one_that_held_when_the_fund_approved() -> None:
@@ -148,7 +152,7 @@ def test_the_rounds_rule_is_the_one_that_held_when_the_fund_approved() -> None:
 
 def _end_of_round(
     cerf_round: int | None,
-    approved_on: date | None,
+    approved_on: date,
     disbursed_on: date,
     terms: Sequence[Term] = ROUNDS,
 ) -> date | None:

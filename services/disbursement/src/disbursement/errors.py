@@ -7,7 +7,7 @@ DomainError
 │   ├── CodeMismatchError            the code's window is not the grant's
 │   ├── ChainError                   the funders do not lead from a donor to us
 │   ├── ScheduleError                tranches that do not make up the amount
-│   ├── DatesError                   an order of dates that cannot be, or a future one
+│   ├── DatesError                   an order of dates that cannot be, a future or a missing one
 │   ├── SelectionError               a direct selection without its justification, or the reverse
 │   ├── TrancheMismatchError         not the tranche's exact amount
 │   └── EvidenceError                this kind of evidence does not prove that outcome

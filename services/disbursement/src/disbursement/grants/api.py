@@ -69,8 +69,8 @@ class GrantRegistration(InputModel):
     cerf_window: Window | None = Field(None, description="read from the code when it is left out")
     cerf_round: Literal[1, 2] | None = Field(
         None,
-        description="of the year of `approved_on`, for underfunded emergencies: the deadline "
-        "follows from both, and stays open without",
+        description="of the year of `approved_on`, which it asks for; underfunded emergencies "
+        "only: their deadline follows from both, and stays open without a round",
     )
     code_text: Annotated[str, Line(200)] | None = Field(
         None, description="the funder's code as received, whatever stands around it"

@@ -53,6 +53,7 @@ async def register_grant(uow: UnitOfWork, new: NewGrant) -> Grant:
     codes = find_codes(new.code_text)
     window = rules.cerf_window(new.source, new.cerf_window, codes)
     rules.must_have_rounds(window, new.cerf_round)
+    rules.must_tell_its_year(new.cerf_round, new.approved_on)
     rules.must_be_in_order(new.approved_on, new.disbursed_on, latest_date(uow.now))
     ends = rules.deadline(
         window,

@@ -177,6 +177,17 @@ def must_have_rounds(window: Window | None, cerf_round: int | None) -> None:
         )
 
 
+def must_tell_its_year(cerf_round: int | None, approved_on: date | None) -> None:
+    """Raises DatesError for a round without its approval: nothing adds it later, and the deadline
+    would stay open for ever.
+    """
+    if cerf_round is not None and approved_on is None:
+        raise DatesError(
+            "A round is one of the year in which the fund approved the grant.",
+            places=[Place("/approved_on", "give the day on which the fund approved it", "dates")],
+        )
+
+
 def deadline(
     window: Window | None,
     disbursed_on: date | None,
@@ -190,8 +201,8 @@ def deadline(
 
     Rapid Response counts months from the fund's payment to the agency. Underfunded Emergencies does
     so where such a term is configured, else from the beginning of the round's year, which is that
-    of the approval: a late round is often paid in the next year. Without a round or an approval it
-    stays open. Raises UnknownTermError when no rule is configured.
+    of the approval: a late round is often paid in the next year. Without a round it stays open.
+    Raises UnknownTermError when no rule is configured.
     """
     if agreed is not None:
         return Deadline(agreed, "letter of agreement")

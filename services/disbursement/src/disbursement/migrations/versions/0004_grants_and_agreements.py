@@ -35,7 +35,8 @@ CREATE TABLE funding_grant (
     ends_source      text,
     registered_at    timestamptz   NOT NULL,
     CHECK ((source = 'cerf') = (cerf_window IS NOT NULL)),
-    CHECK (cerf_round IS NULL OR cerf_window = 'underfunded_emergencies')
+    CHECK (cerf_round IS NULL OR cerf_window = 'underfunded_emergencies'),
+    CHECK (cerf_round IS NULL OR approved_on IS NOT NULL)
 );
 CREATE INDEX funding_grant_of_country ON funding_grant (country, id);
 CREATE INDEX funding_grant_of_project_code ON funding_grant (project_code)
