@@ -125,7 +125,7 @@ async def test_contradicting_evidence_is_settled_by_people(clerk: Clerk) -> None
     for deed in ("release", "send"):
         await clerk.on(path, deed, **clerk.person("tariq"))
     day = {"occurred_on": "2020-06-22", "reference": "REF-1"}
-    failed = {"outcome": "failed", "kind": "status_report", "reason_code": "AC01", **day}
+    failed = {"outcome": "failed", "kind": "bank_confirmation", "reason_code": "AC01", **day}
     await clerk.done(f"{path}/evidence", failed)
     settled = {"outcome": "settled", "kind": "account_statement", **day}
     waits = await clerk.done(f"{path}/evidence", settled)
@@ -159,6 +159,28 @@ async def test_a_status_report_settles_with_the_status_that_says_it_arrived(
     assert settled["status"] == "settled"
     (listed,) = (await clerk.api.get(f"{path}/evidence")).json()["items"]
     assert listed["status_code"] == "ACCC"
+
+
+async def test_a_status_report_fails_a_payment_with_the_status_that_says_it_was_rejected(
+    clerk: Clerk,
+) -> None:
+    payment = await clerk.approved()
+    path = f"/v1/payments/{payment['id']}"
+    for deed in ("release", "send"):
+        await clerk.on(path, deed, **clerk.person("tariq"))
+    said = {
+        "outcome": "failed",
+        "kind": "status_report",
+        "occurred_on": "2020-06-22",
+        "reference": "REF-1",
+        "reason_code": "AC01",
+    }
+    for other in ({}, {"status_code": "ACSP"}):
+        refused = problem(await clerk.post(f"{path}/evidence", said | other), 422, "evidence")
+        assert [each["pointer"] for each in refused["errors"]] == ["#/status_code"]
+    await clerk.done(f"{path}/evidence", said | {"status_code": "RJCT"})
+    (listed,) = (await clerk.api.get(f"{path}/evidence")).json()["items"]
+    assert (listed["standing"], listed["status_code"]) == ("waiting", "RJCT")
 
 
 async def test_the_reports_answer(clerk: Clerk) -> None:

@@ -178,33 +178,44 @@ PROVEN = {
 }
 
 
+STATUSES = {Outcome.SETTLED: "ACCC", Outcome.FAILED: "RJCT"}
+
+
 @pytest.mark.parametrize("outcome, kind", list(product(Outcome, EvidenceKind)))
 def test_each_outcome_takes_evidence_that_proves_it(outcome: Outcome, kind: EvidenceKind) -> None:
+    said = {"reason_code": "AC01", "status_code": STATUSES.get(outcome)}
     if (outcome, kind) in PROVEN:
-        evidence.must_prove(outcome, kind, reason_code="AC01", status_code="ACCC")
+        evidence.must_prove(outcome, kind, **said)
     else:
         with pytest.raises(EvidenceError):
-            evidence.must_prove(outcome, kind, reason_code="AC01", status_code="ACCC")
+            evidence.must_prove(outcome, kind, **said)
 
 
 def test_a_failure_carries_the_banks_reason() -> None:
     with pytest.raises(EvidenceError):
-        evidence.must_prove(Outcome.FAILED, EvidenceKind.STATUS_REPORT)
+        evidence.must_prove(Outcome.FAILED, EvidenceKind.STATUS_REPORT, status_code="RJCT")
+    with pytest.raises(EvidenceError):
+        evidence.must_prove(Outcome.FAILED, EvidenceKind.BANK_CONFIRMATION)
 
 
-@pytest.mark.parametrize("code", ["ACSC", "ACSP", "ACCP", "PDNG", "RJCT", "CPUC", "accc", None])
-def test_a_status_report_settles_only_once_the_creditors_account_is_credited(
-    code: str | None,
+@pytest.mark.parametrize("outcome", STATUSES)
+@pytest.mark.parametrize(
+    "code", ["ACCC", "RJCT", "ACSC", "ACSP", "ACCP", "PDNG", "CANC", "CPUC", "accc", "rjct", None]
+)
+def test_a_status_report_settles_with_the_credit_and_fails_with_the_rejection(
+    outcome: Outcome, code: str | None
 ) -> None:
-    with pytest.raises(EvidenceError, match="ACCC") as refused:
-        evidence.must_prove(Outcome.SETTLED, EvidenceKind.STATUS_REPORT, status_code=code)
-    (place,) = refused.value.places
-    assert place.pointer == "/status_code"
-    evidence.must_prove(Outcome.SETTLED, EvidenceKind.STATUS_REPORT, status_code="ACCC")
+    said = {"reason_code": "AC01", "status_code": code}
+    if code == STATUSES[outcome]:
+        evidence.must_prove(outcome, EvidenceKind.STATUS_REPORT, **said)
+    else:
+        with pytest.raises(EvidenceError, match=STATUSES[outcome]) as refused:
+            evidence.must_prove(outcome, EvidenceKind.STATUS_REPORT, **said)
+        assert [place.pointer for place in refused.value.places] == ["/status_code"]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN, Outcome.RETURNED])
-def test_only_a_settlement_asks_for_the_status(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.RETURNED])
+def test_no_other_outcome_asks_for_the_status(outcome: Outcome) -> None:
     evidence.must_prove(outcome, EvidenceKind.STATUS_REPORT, reason_code="AC01")
 
 

@@ -268,7 +268,8 @@ class World(Ground):
         """What the bank says."""
         if outcome == "failed" and reason_code is None:
             reason_code = "AC01"
-        status_code = "ACCC" if (outcome, kind) == ("settled", "status_report") else None
+        statuses = {"settled": "ACCC", "failed": "RJCT"}
+        status_code = statuses.get(outcome) if kind == "status_report" else None
         said = Evidence(
             PaymentOutcome(outcome), EvidenceKind(kind), on, "REF-1", reason_code, status_code
         )

@@ -102,10 +102,10 @@ async def record_payment_evidence(
     """Record what became of a payment.
 
     A status report proves `settled` with `status_code` ACCC alone: no other says that the money has
-    arrived. `failed` takes the bank's own word and its reason code; a statement that lacks the
-    booking proves nothing. Evidence that frees money, closes an unknown payment or contradicts
-    evidence that waits, waits for a second person itself, and the money stays where it is. What
-    comes when the outcome stands already is kept and moves nothing.
+    arrived; and `failed` with RJCT alone. `failed` takes the bank's own word and its reason code; a
+    statement that lacks the booking proves nothing. Evidence that frees money, closes an unknown
+    payment or contradicts evidence that waits, waits for a second person itself, and the money
+    stays where it is. What comes when the outcome stands already is kept and moves nothing.
     """
     return _reply(await commands.record_evidence(uow, payment_id, body.evidence()))
 

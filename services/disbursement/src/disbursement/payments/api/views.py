@@ -37,7 +37,8 @@ StatusCode = Annotated[
     str,
     Field(
         pattern=r"^[A-Z0-9]{4}$",
-        description="the transaction's status in a status report (ISO 20022); only ACCC settles",
+        description="the transaction's status in a status report (ISO 20022); it proves `settled` "
+        "with ACCC alone, `failed` with RJCT",
     ),
 ]
 

@@ -73,12 +73,16 @@ PROOFS: Mapping[Outcome, frozenset[EvidenceKind]] = MappingProxyType(
         Outcome.RETURNED: _BANKS_WORD,
     }
 )
-"""Which evidence proves which outcome; a status report a settlement only with `CREDITED`."""
+"""Which evidence proves which outcome; a status report some only with the status in `STATUSES`."""
 
-CREDITED = "ACCC"
-"""The status of a payment whose creditor's account was credited; ACSC: the debtor's is settled."""
-
-_STATUS_SETTLES = (Outcome.SETTLED, EvidenceKind.STATUS_REPORT)
+STATUSES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
+    {
+        # Not ACSC: the debtor's side is settled, and the money may still come back.
+        Outcome.SETTLED: ("ACCC", "the creditor's account was credited"),
+        Outcome.FAILED: ("RJCT", "the payment was rejected"),
+    }
+)
+"""The status with which a report proves an outcome, and what it says."""
 
 SETTLING: Mapping[Outcome, MovementKind | None] = MappingProxyType(
     {
@@ -144,8 +148,8 @@ def must_prove(
     reason_code: str | None = None,
     status_code: str | None = None,
 ) -> None:
-    """Raises EvidenceError when this kind does not prove it, a status report says less than that it
-    was settled, or a failure has no reason.
+    """Raises EvidenceError when this kind does not prove it, a status report has another status, or
+    a failure has no reason.
     """
     if kind not in PROOFS[outcome]:
         accepted = ", ".join(sorted(each.value for each in PROOFS[outcome]))
@@ -154,19 +158,27 @@ def must_prove(
             f"{outcome.value}; that takes one of: {accepted}.",
             places=[Place("/kind", f"one of {accepted}", "evidence")],
         )
-    if (outcome, kind) == _STATUS_SETTLES and status_code != CREDITED:
-        said = f"with {status_code}" if status_code else "without a status"
-        raise EvidenceError(
-            f"A status report {said} does not prove that the payment is settled: only {CREDITED} "
-            "says that the creditor's account was credited. Wait for it, or record the booking or "
-            "the bank's confirmation.",
-            places=[Place("/status_code", f"{CREDITED}, once the bank reports it", "evidence")],
-        )
+    if kind is EvidenceKind.STATUS_REPORT and outcome in STATUSES:
+        _must_report(outcome, status_code)
     if outcome is Outcome.FAILED and reason_code is None:
         raise EvidenceError(
             "A failure carries the bank's reason code.",
             places=[Place("/reason_code", "give the bank's code, such as AC01", "evidence")],
         )
+
+
+def _must_report(outcome: Outcome, status_code: str | None) -> None:
+    proving, meaning = STATUSES[outcome]
+    if status_code == proving:
+        return
+    said = f"with {status_code}" if status_code else "without a status"
+    others = PROOFS[outcome] - {EvidenceKind.STATUS_REPORT}
+    raise EvidenceError(
+        f"A status report {said} does not prove that the payment is {outcome.value}: only "
+        f"{proving} says that {meaning}. Wait for it, or record one of: "
+        f"{', '.join(sorted(each.value for each in others))}.",
+        places=[Place("/status_code", f"{proving}, once the bank reports it", "evidence")],
+    )
 
 
 def must_be_found_again(reference: str | None) -> None:
