@@ -166,6 +166,10 @@ async def test_only_the_worker_seals_and_it_changes_nothing_else_of_the_journal(
     await refused(server, service, "worker", "UPDATE journal_seal SET hash = hash")
     for role in ("api", "worker"):  # only the journal's own trigger says what waits
         await refused(server, service, role, "INSERT INTO journal_unsealed VALUES (1)")
+    for role in ("api", "worker", "auditor"):  # nor does a trigger of theirs on another table
+        async with as_role(server, service, role) as driver:
+            may = "SELECT has_function_privilege('journal_note()', 'EXECUTE')"
+            assert not await driver.fetchval(may), role
     await refused(server, service, "api", "UPDATE journal_head SET position = 0")
     await refused(server, service, "api", "UPDATE journal_latest SET position = 0")
 

@@ -193,6 +193,20 @@ async def test_a_sealed_row_can_be_neither_changed_nor_removed(
     assert refused.value.sqlstate == "FJ001"
 
 
+async def test_an_insert_that_comes_to_nothing_leaves_nothing_for_the_sealer(
+    engine: AsyncEngine, units: UnitsOfWork, scratch_database: str
+) -> None:
+    await units.run(lambda uow: make(uow, "Lamp"), actor=EDITOR)
+    await seal_everything(engine, scratch_database)
+    async with borrowed(engine) as driver:
+        done = await driver.execute(
+            "INSERT INTO journal OVERRIDING SYSTEM VALUE SELECT * FROM journal"
+            " ON CONFLICT DO NOTHING"
+        )
+    assert done == "INSERT 0 0"
+    assert await fetch(engine, "SELECT * FROM journal_unsealed") == []
+
+
 async def test_an_inserted_row_cannot_carry_a_written_reason(engine: AsyncEngine) -> None:
     async with borrowed(engine) as driver:
         with pytest.raises(asyncpg.CheckViolationError):

@@ -25,7 +25,7 @@ COMMENT ON COLUMN journal.reason IS 'a coarse code, kept in clear; written reaso
 COMMENT ON COLUMN journal.data IS 'what leaves: {"<aggregate>": full public state, "change": what happened}';
 COMMENT ON COLUMN journal.private IS 'what auditors need and subscribers must not see; encrypted under stream_key';
 
--- The rows that the sealer has not come to; `journal_guard` notes them.
+-- The rows that the sealer has not come to; `journal_note` notes them.
 CREATE TABLE journal_unsealed (
     entry bigint PRIMARY KEY
 );
@@ -105,10 +105,8 @@ BEGIN
     RAISE EXCEPTION 'the journal is append-only: % is refused', TG_OP USING ERRCODE = 'FJ001';
 END $$;
 
--- What must hold of a row when it is written. As its owner, for whoever may write into the journal
--- need not be able to name rows for the sealer that are sealed already.
-CREATE FUNCTION journal_guard() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- What must hold of a row when it is written.
+CREATE FUNCTION journal_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- 256 KiB as it leaves; this text form has blanks, at most half as much again.
     IF octet_length(NEW.data::text) > 393216 THEN
@@ -117,12 +115,24 @@ BEGIN
     IF NEW.epoch <> (SELECT epoch FROM journal_epoch) THEN
         RAISE EXCEPTION 'this database has entered another epoch' USING ERRCODE = 'FE001';
     END IF;
-    INSERT INTO journal_unsealed VALUES (NEW.entry);
     RETURN NEW;
 END $$;
 
+-- Afterwards, when the rows are there: ON CONFLICT DO NOTHING runs what comes before for rows that
+-- never are. As its owner, and for no trigger of others: whoever may write into the journal must not
+-- be able to name rows for the sealer that are sealed already, for it would never get past them.
+CREATE FUNCTION journal_note() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO journal_unsealed SELECT entry FROM added;
+    RETURN NULL;
+END $$;
+REVOKE EXECUTE ON FUNCTION journal_note() FROM PUBLIC;
+
 CREATE TRIGGER journal_guards_inserts BEFORE INSERT ON journal
     FOR EACH ROW EXECUTE FUNCTION journal_guard();
+CREATE TRIGGER journal_notes_inserts AFTER INSERT ON journal
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION journal_note();
 CREATE TRIGGER journal_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON journal
     FOR EACH STATEMENT EXECUTE FUNCTION journal_refuse();
 CREATE TRIGGER journal_seal_keeps_rows BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_seal
