@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.db.driver import borrowed, transaction
+from common.journal import verify
 from common.journal.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -90,6 +91,26 @@ async def test_a_row_that_was_kept_from_the_sealer_is_named(
     assert broken is not None
     assert what in broken.what
     assert f"entry {row['entry']}" in str(broken)
+
+
+async def test_a_sealed_row_that_still_waits_for_the_sealer_is_named(sealed: AsyncEngine) -> None:
+    (row,) = await fetch(sealed, "SELECT entry, stream FROM sealed WHERE position = 3")
+    await as_superuser(sealed, f"INSERT INTO journal_unsealed VALUES ({row['entry']})")
+    broken = (await walk(sealed)).broken
+    assert broken is not None
+    assert "it waits for the sealer and has its place in the chain already" in str(broken)
+    assert (broken.entry, broken.stream) == (row["entry"], row["stream"])
+
+
+@pytest.mark.parametrize("statement", [verify.STRAYED, verify.GONE])
+async def test_strayed_rows_are_looked_for_by_index_whatever_the_planner_believes(
+    statement: str, engine: AsyncEngine
+) -> None:
+    async with borrowed(engine) as driver:
+        page = (0, verify.ENTRIES) if "$2" in statement else ()
+        plan = "\n".join(row[0] for row in await driver.fetch(f"EXPLAIN {statement}", *page))
+    assert "SubPlan" in plan
+    assert "Join" not in plan
 
 
 async def test_a_walk_can_begin_further_on(sealed: AsyncEngine) -> None:

@@ -35,13 +35,16 @@ LEFT JOIN LATERAL (
 ) AS before ON true
 ORDER BY page.position
 """  # noqa: S608 - made of constants
-# Every row waits for the sealer or has its place, and what waits is there.
+# Every row either waits for the sealer or has its place, and what waits is there. Asked of each row
+# for itself: a join may read a whole table for every page.
 STRAYED = """
-SELECT entry, stream_type, stream FROM (
-    SELECT entry, stream_type, stream FROM journal WHERE entry > $1 ORDER BY entry LIMIT $2
+SELECT entry, stream_type, stream, position FROM (
+    SELECT entry, stream_type, stream,
+           (SELECT position FROM journal_seal WHERE journal_seal.entry = journal.entry) AS position,
+           (SELECT entry FROM journal_unsealed AS note WHERE note.entry = journal.entry) AS waiting
+    FROM journal WHERE entry > $1 ORDER BY entry LIMIT $2
 ) AS page
-WHERE NOT EXISTS (SELECT FROM journal_seal WHERE journal_seal.entry = page.entry)
-  AND NOT EXISTS (SELECT FROM journal_unsealed WHERE journal_unsealed.entry = page.entry)
+WHERE (position IS NULL) = (waiting IS NULL)
 ORDER BY entry LIMIT 1
 """
 PAGE_END = """
@@ -49,7 +52,7 @@ SELECT max(entry) FROM (SELECT entry FROM journal WHERE entry > $1 ORDER BY entr
 """
 GONE = """
 SELECT entry FROM journal_unsealed
-WHERE NOT EXISTS (SELECT FROM journal WHERE journal.entry = journal_unsealed.entry)
+WHERE (SELECT entry FROM journal WHERE journal.entry = journal_unsealed.entry) IS NULL
 ORDER BY entry LIMIT 1
 """
 ENTRIES = 5_000
@@ -122,7 +125,7 @@ async def _hash_at(driver: Any, position: int) -> bytes | None:
 
 
 async def _strayed(driver: Any, head: int) -> BrokenRow | None:
-    """The first row that the sealer will never come to, behind the chain's `head`."""
+    """The first row that the sealer will never come to, or never get past. `head`: the chain's."""
     entry = await driver.fetchval(GONE)
     if entry is not None:
         return BrokenRow(head, "it waited for the sealer and is gone", entry)
@@ -130,8 +133,11 @@ async def _strayed(driver: Any, head: int) -> BrokenRow | None:
     while after is not None:
         row = await driver.fetchrow(STRAYED, after, ENTRIES)
         if row is not None:
-            what = "it waits for the sealer no more and has no place in the chain"
-            return BrokenRow(head, what, row["entry"], row["stream_type"], row["stream"])
+            what = "it waits for the sealer and has its place in the chain already"
+            if row["position"] is None:
+                what = "it waits for the sealer no more and has no place in the chain"
+            position = row["position"] or head
+            return BrokenRow(position, what, row["entry"], row["stream_type"], row["stream"])
         after = await driver.fetchval(PAGE_END, after, ENTRIES)
     return None
 
