@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from common.journal.reader import Cursor, LeadershipLostError, Reader, SealedRow
+from common.journal.reader import (
+    FETCH,
+    MAX_FETCH_BYTES,
+    Cursor,
+    LeadershipLostError,
+    Reader,
+    SealedRow,
+)
+from common.journal.verify import ROWS
+from common.kafka.republish import GRAVES, PASSED
+from common.kafka.watermarks import LOOK, STILL_HOLDS
 from common.sequence import Sequence
 from common.uow import UnitsOfWork
 from journal_kit import EDITOR, NOON, fetch, make, rename, seal_everything
@@ -161,3 +172,23 @@ async def test_the_head_is_where_the_sealed_journal_ends(
     await units.run(lambda uow: make(uow, "lamp"), actor=EDITOR)
     await seal_everything(engine, scratch_database)
     assert (await reader.head()).position == 1
+
+
+@pytest.mark.parametrize(
+    "statement, values",
+    [
+        (FETCH, (0, 500, None, MAX_FETCH_BYTES, 500)),
+        (ROWS, (0, 250)),
+        (LOOK, (0,)),
+        (STILL_HOLDS, (0, "00", [1], [UUID(int=1)])),
+        (PASSED, (0, timedelta(days=30), 5_000)),
+        (GRAVES, (0, 5_000, ["erased"])),
+    ],
+)
+async def test_the_feed_is_read_by_index_whatever_the_planner_believes(
+    statement: str, values: tuple[object, ...], engine: AsyncEngine
+) -> None:
+    rows = await fetch(engine, f"EXPLAIN {statement}", *values)
+    plan = "\n".join(row[0] for row in rows)
+    assert "Index Scan using journal_pkey on journal" in plan
+    assert "Seq Scan on journal " not in plan

@@ -25,7 +25,8 @@ WITH RECURSIVE page (stream, number) AS (
 )
 SELECT page.stream, latest.position, newest.position AS newest
 FROM page LEFT JOIN journal_latest AS latest USING (stream) LEFT JOIN LATERAL (
-    SELECT position FROM sealed WHERE sealed.stream = page.stream
+    SELECT position FROM journal JOIN journal_seal USING (entry)
+    WHERE journal.stream = page.stream
     ORDER BY epoch DESC, version DESC LIMIT 1
 ) AS newest ON true
 ORDER BY page.stream

@@ -56,7 +56,8 @@ WITH waiting AS (
     UNION ALL
     SELECT stream, lpad(epoch::text, 4, '0') || '-' || lpad(version::text, 10, '0')
     FROM waiting CROSS JOIN LATERAL (
-        SELECT epoch, version, type FROM sealed WHERE sealed.stream = waiting.stream
+        SELECT epoch, version, type FROM journal JOIN journal_seal USING (entry)
+        WHERE journal.stream = waiting.stream
         ORDER BY epoch DESC, version DESC LIMIT 1
     ) AS latest
     WHERE type <> $2

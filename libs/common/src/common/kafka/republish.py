@@ -56,7 +56,7 @@ WITH RECURSIVE streams AS (
     FROM streams CROSS JOIN LATERAL (
         SELECT position, id, stream_type, stream, epoch, version, type, occurred_at, traceparent,
                data::text AS data, clock_timestamp() - occurred_at AS age
-        FROM sealed
+        FROM journal JOIN journal_seal USING (entry)
         WHERE stream = streams.stream
         ORDER BY epoch DESC, version DESC
         LIMIT 1
@@ -84,8 +84,8 @@ SELECT position, id, stream_type, stream, epoch, version, type, occurred_at, tra
        data::text AS data
 FROM sealed grave
 WHERE position > $1 AND position <= $2 AND type = ANY ($3)
-  AND NOT EXISTS (SELECT FROM journal later WHERE later.stream = grave.stream
-                  AND (later.epoch, later.version) > (grave.epoch, grave.version))
+  AND (SELECT entry FROM journal AS later WHERE later.stream = grave.stream
+       AND (later.epoch, later.version) > (grave.epoch, grave.version) LIMIT 1) IS NULL
 ORDER BY position
 """
 

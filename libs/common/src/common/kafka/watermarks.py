@@ -64,7 +64,7 @@ FROM (
            least(
                statement_timestamp(),
                (SELECT min(occurred_at) FROM (
-                   SELECT occurred_at FROM sealed WHERE position > $1 ORDER BY position LIMIT 1000
+                   SELECT occurred_at FROM sealed WHERE position > $1 AND position <= $1 + 1000
                ) unsent),
                (SELECT min(occurred_at) FROM (
                    SELECT occurred_at FROM unsealed ORDER BY entry LIMIT 1000
