@@ -11,9 +11,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from common.clock import SystemClock
+from common.db.driver import transaction
+from common.kafka import republish
 from common.kafka.embedded import EmbeddedKafka
 from common.kafka.publisher import State
-from journal_kit import fetch
+from journal_kit import IDS, fetch
 from kafka_kit import (
     House,
     Record,
@@ -191,6 +193,16 @@ async def test_more_streams_than_a_page_are_all_republished(
         await state_is(publisher, State.LEADING)
     records = await read_events(kafka.bootstrap_servers, house.topic)
     assert len({record.key for record in records}) == len(records) == 1203
+
+
+async def test_a_page_begins_where_the_one_before_ended_and_not_at_the_first_stream(
+    house: House,
+) -> None:
+    async with transaction(house.engine, "plan_cache_mode = force_generic_plan") as driver:
+        await driver.execute(f"PREPARE pages AS {republish.LATEST}")
+        rows = await driver.fetch(f"EXPLAIN EXECUTE pages ('{IDS.new()}', 500, 1000000)")
+        await driver.execute("DEALLOCATE pages")
+    assert "Index Cond: (stream > $1)" in "\n".join(row[0] for row in rows)
 
 
 async def test_rows_not_sealed_yet_are_left_to_the_cursor(

@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from common.aggregate import Erased
 from common.db.driver import borrowed
 from common.journal.reader import Reader, SealedRow
+from common.journal.restore import NO_STREAM
 from common.kafka.cloudevents import CloudEvents, Record
 from common.kafka.producers import Producers
 
@@ -43,8 +44,7 @@ BURIAL_STEP = 5_000
 # version; the running weight ends a page early, and its first row always comes.
 LATEST = """
 WITH RECURSIVE streams AS (
-    (SELECT stream, 1 AS n FROM journal WHERE $1::uuid IS NULL OR stream > $1
-     ORDER BY stream LIMIT 1)
+    (SELECT stream, 1 AS n FROM journal WHERE stream > $1 ORDER BY stream LIMIT 1)
     UNION ALL
     SELECT following.stream, streams.n + 1
     FROM streams CROSS JOIN LATERAL (
@@ -148,7 +148,7 @@ async def bury(
 
 async def _pages(engine: AsyncEngine) -> AsyncIterator[list[tuple[SealedRow, timedelta]]]:
     """The newest sealed row of every stream with its age, page by page in the order of the ids."""
-    after: UUID | None = None
+    after = NO_STREAM
     while True:
         async with borrowed(engine) as driver:
             found = await driver.fetch(LATEST, after, PAGE_STREAMS, PAGE_BYTES)
