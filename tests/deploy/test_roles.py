@@ -244,3 +244,13 @@ async def test_rights_are_put_right_when_they_are_granted_again(server: Embedded
         await driver.execute("GRANT ALL ON journal TO coordination_api; COMMIT")
     await roles.grant(url_of(server, "coordination", "owner"), service_named("coordination"))
     await refused(server, "coordination", "api", "DELETE FROM journal")
+
+
+async def test_a_view_is_only_read(server: EmbeddedPostgres) -> None:
+    url = url_of(server, "coordination", "owner")
+    async with as_role(server, "coordination", "owner") as driver:
+        await driver.execute("CREATE VIEW era AS SELECT * FROM journal_epoch; COMMIT")
+        await roles.grant(url, service_named("coordination"))
+        for role in APPLICATION:
+            await refused(server, "coordination", role, "UPDATE era SET epoch = epoch + 1")
+        await driver.execute("DROP VIEW era")

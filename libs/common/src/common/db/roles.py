@@ -72,19 +72,20 @@ says nothing."""
 
 ROLES = "SELECT rolname FROM pg_roles WHERE rolname = ANY($1::name[]) ORDER BY rolname"
 
-# Of each table the changes that a trigger refuses to every statement (the bits of tgtype).
+# Of each table the changes that a trigger refuses to every statement (the bits of tgtype). A view
+# may reach what whoever uses it may not, so it is only read.
 TABLES = """
 SELECT quote_ident(relname) AS quoted, relname AS name,
-       coalesce(bool_or(tgtype & 4 <> 0), false) AS refuses_insert,
-       coalesce(bool_or(tgtype & 16 <> 0), false) AS refuses_update,
-       coalesce(bool_or(tgtype & 8 <> 0), false) AS refuses_delete
+       relkind = 'v' OR coalesce(bool_or(tgtype & 4 <> 0), false) AS refuses_insert,
+       relkind = 'v' OR coalesce(bool_or(tgtype & 16 <> 0), false) AS refuses_update,
+       relkind = 'v' OR coalesce(bool_or(tgtype & 8 <> 0), false) AS refuses_delete
 FROM pg_class LEFT JOIN (
     SELECT tgrelid, tgtype FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
     WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgattr = '' AND tgqual IS NULL
       AND tgtype & 3 = 2 AND proname IN ('journal_refuse', 'refuse_change', 'refuse_rewriting')
 ) AS refusal ON tgrelid = pg_class.oid
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
-GROUP BY relname
+GROUP BY relname, relkind
 ORDER BY relname
 """
 
