@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.actor import Actor
 from common.clock import SetClock
+from common.db.driver import transaction
 from common.journal import feed
 from common.journal.position import Position
 from common.journal.reader import Reader
@@ -135,6 +136,13 @@ async def test_what_was_erased_stays_a_matter_of_its_country(api: Api) -> None:
 async def test_the_position_moves_on_although_nothing_is_visible(api: Api) -> None:
     await add(api, "one", "two", country="SSD")
     assert await names(api, countries=["BGD"]) == ([], "1-2")
+
+
+async def test_a_row_that_is_missing_hides_no_other(api: Api) -> None:
+    await add(api, "lamp", "chair", "table")
+    async with transaction(api.runtime.engine, "session_replication_role = replica") as driver:
+        await driver.execute("DELETE FROM journal WHERE data->'thing'->>'name' = 'chair'")
+    assert await names(api, "/v1/events?after=1-1&limit=1") == (["table"], "1-3")
 
 
 async def test_a_request_looks_at_a_bounded_part_of_the_journal(api: Api) -> None:

@@ -20,8 +20,6 @@ from common.sequence import Sequence
 MAX_FETCH_BYTES = 16 * 1024 * 1024
 """What one fetch may weigh, so that a batch of the largest states does not fill the memory."""
 
-LAST = 2**62
-
 # The running weight stops a page early; its first row always comes, whatever it weighs. Both ends
 # of the page are given: from LIMIT alone a planner without statistics concludes that sorting all
 # the rest is cheaper than the index.
@@ -188,16 +186,17 @@ class Reader:
         limit: int,
         *,
         types: Several[str] | None = None,
-        until: int = LAST,
+        until: int | None = None,
         max_bytes: int = MAX_FETCH_BYTES,
     ) -> list[SealedRow]:
         """At most `limit` sealed rows after `position`, in order, at most about `max_bytes` in all.
 
-        The first row comes whatever it weighs. `types`: only these event types; then give `until`,
-        the last position to look at, since a rare type could be far.
+        The first row comes whatever it weighs. `until`: the last position to look at, `limit`
+        further where none is given, for positions have no gaps. `types`: only these event types;
+        then give it, since a rare type could be far.
         """
-        if types is None:
-            until = min(until, position + limit)  # positions have no gaps
+        if until is None:
+            until = position + limit
         async with borrowed(self._engine) as driver:
             found = await driver.fetch(FETCH, position, limit, types, max_bytes, until)
         return [SealedRow.of(row) for row in found]
