@@ -4,7 +4,8 @@ them.
 The entries' trigger keeps the balances, in account order, so a command posts once and last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from common.db.faults import constraint_of
@@ -28,8 +29,8 @@ SELECT * FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::numeric[], $11::te
 """
 
 # Nearly always it is one, and single values cost driver and server less than lists.
-POST_ONE = """
-WITH moved AS (
+MOVED = """
+moved AS (
     INSERT INTO ledger_transaction (id, grant_id, agreement_id, payment_id, kind, occurred_at)
     VALUES ($1, $2, $3, $4, $5, $6)
 )
@@ -58,24 +59,41 @@ async def post(uow: UnitOfWork, *movements: Movement) -> None:
     if not movements:
         return
     uow.locks(Lock.BALANCE)
-    try:
+    with _covered(movements[0]):
         if len(movements) == 1:
-            await _post_one(uow, movements[0])
+            await uow.driver.execute(f"WITH {MOVED}", *_values(uow, movements[0]))
         else:
             await _post_many(uow, movements)
+
+
+async def post_with(uow: UnitOfWork, movement: Movement, inserts: str, *values: object) -> None:
+    """Make `movement` in one statement with the `inserts` of what it is for, parts of a WITH.
+
+    Those take what they share with the movement from its own values, as `MOVED` numbers them;
+    `values` are the rest, from $14 on. Raises NotCoveredError as `post` does.
+    """
+    uow.locks(Lock.BALANCE)
+    with _covered(movement):
+        await uow.driver.execute(f"WITH {inserts}, {MOVED}", *_values(uow, movement), *values)
+
+
+@contextmanager
+def _covered(movement: Movement) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         if constraint_of(error) != NOT_OVERDRAWN:
             raise
         raise NotCoveredError(
-            f"There is not enough money to be {movements[0].kind.value}; nothing was moved.",
-            movement=movements[0].kind.value,
+            f"There is not enough money to be {movement.kind.value}; nothing was moved.",
+            movement=movement.kind.value,
         ) from error
 
 
-async def _post_one(uow: UnitOfWork, movement: Movement) -> None:
+def _values(uow: UnitOfWork, movement: Movement) -> tuple[object, ...]:
+    """Of `MOVED`."""
     source, target = movement.entries()
-    await uow.driver.execute(
-        POST_ONE,
+    return (
         uow.ids.new(),
         movement.grant_id,
         movement.agreement_id,

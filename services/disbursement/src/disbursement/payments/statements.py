@@ -1,6 +1,6 @@
 """The statements that payments send on the driver's own connection, for speed, all of them here.
 
-Submitting is the hottest command: four round trips between BEGIN and COMMIT, besides the two that
+Submitting is the hottest command: three round trips between BEGIN and COMMIT, besides the two that
 an idempotency key costs. The reaction to a partner's suspension moves hundreds of payments, so it
 sends sets, not rows. Everything else uses the tables.
 """
@@ -20,20 +20,24 @@ partner never changes, so it may be looked up before. All three are locked: of a
 joined, a statement that waited would show the old version.
 """
 
-INSERT_PAYMENT = """
-WITH new_payment AS (
+NEW_PAYMENT = """
+new_payment AS (
     INSERT INTO payment (id, sequence, agreement_id, tranche, grant_id, partner_id, country, amount,
         currency, status, revision, payload_hash, account_id, account_version, approvals_required,
         approvals_given, submitted_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'submitted', 1, $10, $11, $12, $13, 0, $14)
+    VALUES ($4, $14, $3, $15, $2, $16, $17, $12, $13, 'submitted', 1, $18, $19, $20, $21, 0, $6)
 ), first_revision AS (
     INSERT INTO payment_revision (payment_id, revision, author, made_at, payload_hash, account_id,
         account_version)
-    VALUES ($1, 1, $15, $14, $10, $11, $12)
+    VALUES ($4, 1, $22, $6, $18, $19, $20)
+), submission AS (
+    INSERT INTO payment_submission (payment_id, revision, submitter, submitted_at,
+        approvals_required, approver_roles)
+    VALUES ($4, 1, $22, $6, $21, $23)
 )
-INSERT INTO payment_submission (payment_id, revision, submitter, submitted_at, approvals_required,
-    approver_roles)
-VALUES ($1, 1, $15, $14, $13, $16)
+"""
+"""Sent with the movement that earmarks its money, see `ledger.commands.post_with`: $1 to $13 are
+that one's, so grant, agreement, amount and moment are the same in both.
 """
 
 LOCK_TO_HOLD = """

@@ -18,7 +18,7 @@ from disbursement.amounts import must_be_in
 from disbursement.approvals.rules import Requirement, requirement
 from disbursement.approvals.tables import payment_submission
 from disbursement.errors import RevisionNeededError, TrancheTakenError
-from disbursement.ledger.commands import post
+from disbursement.ledger.commands import post, post_with
 from disbursement.ledger.rules import MovementKind
 from disbursement.locks import Lock
 from disbursement.mirrors.partners import Partner, must_be_payable, partner_for_share
@@ -78,7 +78,6 @@ async def submit_payment(uow: UnitOfWork, new: NewPayment) -> Payment:
     required = _requirement(uow, new.amount)
     payment = _first_revision(uow, new, agreement, required)
     await _insert(uow, payment, required)
-    await post(uow, payment.moves(MovementKind.SUBMITTED))
     await uow.record(
         PAYMENT,
         payment.id,
@@ -216,23 +215,20 @@ def _first_revision(
 
 
 async def _insert(uow: UnitOfWork, payment: Payment, required: Requirement) -> None:
+    """Write the payment and earmark its money."""
     try:
-        await uow.driver.execute(
-            statements.INSERT_PAYMENT,
-            payment.id,
+        await post_with(
+            uow,
+            payment.moves(MovementKind.SUBMITTED),
+            statements.NEW_PAYMENT,
             payment.sequence,
-            payment.agreement_id,
             payment.tranche,
-            payment.grant_id,
             payment.partner_id,
             payment.country,
-            payment.amount.amount,
-            payment.amount.currency,
             payment.payload_hash,
             payment.account and payment.account.id,
             payment.account and payment.account.version,
             required.required,
-            uow.now,
             uow.actor.subject,
             list(required.roles),
         )
