@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message
+from starlette.routing import Match
+from starlette.types import Message, Scope
 
 from common.errors import InvalidError, MalformedError, Place
 from common.http.auth import must_have_scope
@@ -33,7 +34,14 @@ class GuardedRoute(APIRoute):
 
     def __init__(self, operation: Operation, path: str, endpoint: Any, **options: Any) -> None:
         self.operation = operation
+        self._beginning = path.partition("{")[0]
         super().__init__(path, endpoint, **options)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As in FastAPI, which asks route after route: most are ruled out by how they begin."""
+        if self._beginning not in scope["path"]:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, behind the guard."""
@@ -116,8 +124,7 @@ class JsonRequest(Request):
     """A request whose JSON is read strictly: no NaN, and no member given twice."""
 
     async def json(self) -> Any:
-        text = (await self.body()).decode("utf-8")
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        return _read_strictly((await self.body()).decode("utf-8"))
 
 
 def _no_constant(name: str) -> None:
@@ -131,6 +138,11 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise json.JSONDecodeError(f"{twice!r:.60} is given twice", twice, 0)
     return made
+
+
+_read_strictly = json.JSONDecoder(
+    parse_constant=_no_constant, object_pairs_hook=_no_duplicates
+).decode
 
 
 def _too_large(limit: int) -> HTTPException:
