@@ -235,8 +235,7 @@ FORGETTING = Chore("forget expired answers", forget_expired, FORGOTTEN_AT_ONCE)
 
 def fingerprint(given: Mapping[str, Any]) -> bytes:
     """SHA-256 of the typed input in canonical form: the order of fields does not count."""
-    canonical = json.dumps(given, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(canonical.encode()).digest()
+    return hashlib.sha256(_canonical(given).encode()).digest()
 
 
 def _plain(value: Any) -> Any:
@@ -255,6 +254,9 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     return str(value)
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
 
 
 def _authority(actor: Actor) -> str:

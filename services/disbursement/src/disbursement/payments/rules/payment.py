@@ -13,6 +13,8 @@ from common.money import Money
 from disbursement.ledger.rules import Movement, MovementKind
 from disbursement.payments.rules.lifecycle import PaymentStatus
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True)
 class AccountReference:
@@ -109,7 +111,7 @@ def payload(
         "revision": revision,
         "tranche": tranche,
     }
-    return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return _canonical(facts).encode("ascii")
 
 
 def hash_of(payload_: bytes) -> str:
