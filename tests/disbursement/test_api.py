@@ -17,9 +17,7 @@ from support.lists import CSV, exported, read_list, sealed
 async def test_a_tranche_goes_its_whole_way(clerk: Clerk, world: World) -> None:
     payment = await clerk.approved()
     path = f"/v1/payments/{payment['id']}"
-    for deed in ("release", "send"):
-        answer = await clerk.on(path, deed, **clerk.person("tariq"))
-        assert answer.status_code == 200, answer.text
+    await clerk.send(path)
     said = {"outcome": "settled", "kind": "account_statement", "occurred_on": "2020-06-22"}
     settled = await clerk.done(f"{path}/evidence", said)
     assert settled["status"] == "settled"
@@ -59,8 +57,7 @@ async def test_what_stands_behind_a_payment_can_be_read(clerk: Clerk) -> None:
     path = f"/v1/payments/{payment['id']}"
     await clerk.done(f"{path}/hold", {"reason": "under_review"})
     await clerk.done(f"{path}/lift-hold", {})
-    for deed in ("release", "send"):
-        await clerk.on(path, deed, **clerk.person("tariq"))
+    await clerk.send(path)
     await clerk.done(
         f"{path}/evidence",
         {"outcome": "unknown", "kind": "no_answer", "occurred_on": "2020-06-22"},
@@ -120,10 +117,7 @@ async def test_a_draft_is_given_up_once_however_often_that_is_asked(
 
 
 async def test_contradicting_evidence_is_settled_by_people(clerk: Clerk) -> None:
-    payment = await clerk.approved()
-    path = f"/v1/payments/{payment['id']}"
-    for deed in ("release", "send"):
-        await clerk.on(path, deed, **clerk.person("tariq"))
+    path = await clerk.sent()
     day = {"occurred_on": "2020-06-22", "reference": "REF-1"}
     failed = {"outcome": "failed", "kind": "bank_confirmation", "reason_code": "AC01", **day}
     await clerk.done(f"{path}/evidence", failed)
@@ -146,10 +140,7 @@ async def test_contradicting_evidence_is_settled_by_people(clerk: Clerk) -> None
 async def test_a_status_report_settles_with_the_status_that_says_it_arrived(
     clerk: Clerk,
 ) -> None:
-    payment = await clerk.approved()
-    path = f"/v1/payments/{payment['id']}"
-    for deed in ("release", "send"):
-        await clerk.on(path, deed, **clerk.person("tariq"))
+    path = await clerk.sent()
     said = {"outcome": "settled", "kind": "status_report", "occurred_on": "2020-06-22"}
     on_its_way = await clerk.post(f"{path}/evidence", said | {"status_code": "ACSC"})
     refused = problem(on_its_way, 422, "evidence")
@@ -164,10 +155,7 @@ async def test_a_status_report_settles_with_the_status_that_says_it_arrived(
 async def test_a_status_report_fails_a_payment_with_the_status_that_says_it_was_rejected(
     clerk: Clerk,
 ) -> None:
-    payment = await clerk.approved()
-    path = f"/v1/payments/{payment['id']}"
-    for deed in ("release", "send"):
-        await clerk.on(path, deed, **clerk.person("tariq"))
+    path = await clerk.sent()
     said = {
         "outcome": "failed",
         "kind": "status_report",

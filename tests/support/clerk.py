@@ -101,6 +101,18 @@ class Clerk:
             payment = answer.json()
         return payment
 
+    async def sent(self) -> str:
+        """A payment that has left; its path."""
+        path = f"/v1/payments/{(await self.approved())['id']}"
+        await self.send(path)
+        return path
+
+    async def send(self, path: str) -> None:
+        """Release the payment at `path` and send it."""
+        for deed in ("release", "send"):
+            answer = await self.on(path, deed, **self.person("tariq"))
+            assert answer.status_code == 200, answer.text
+
 
 def submission(agreement: dict[str, Any], **facts: Any) -> dict[str, Any]:
     """The first tranche of an agreement."""

@@ -31,6 +31,19 @@ async def running(*wakes: Wake) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
+@asynccontextmanager
+async def hearing(url: str) -> AsyncIterator[list[str]]:
+    """What is notified in the database at `url`: "sealed" or "due", each time."""
+    heard: list[str] = []
+    listener = await connect(url, application_name="test")
+    await listener.add_listener(SEALED.value, lambda *_: heard.append("sealed"))
+    await listener.add_listener(DUE.value, lambda *_: heard.append("due"))
+    try:
+        yield heard
+    finally:
+        await listener.close()
+
+
 async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
     """Poll until `condition` holds; the test's own timeout bounds it."""
     while True:
@@ -114,28 +127,19 @@ async def test_our_own_notification_does_not_wake_us_twice(scratch_database: str
 
 async def test_a_thousand_marks_become_a_few_notifications(scratch_database: str) -> None:
     wake = Wake(scratch_database)
-    heard: list[str] = []
-    listener = await connect(scratch_database, application_name="test")
-    await listener.add_listener(SEALED.value, lambda *_: heard.append("sealed"))
-    await listener.add_listener(DUE.value, lambda *_: heard.append("due"))
-    async with running(wake):
+    async with hearing(scratch_database) as heard, running(wake):
         for _ in range(1000):
             wake.mark(SEALED)
         await asyncio.sleep(0.05)
         wake.mark(DUE)
         await until(lambda: "due" in heard)
-    await listener.close()
     assert 1 <= heard.count("sealed") <= 2
 
 
 async def test_marks_that_keep_coming_are_gathered(scratch_database: str) -> None:
     wake = Wake(scratch_database)
-    heard: list[str] = []
-    listener = await connect(scratch_database, application_name="test")
-    await listener.add_listener(SEALED.value, lambda *_: heard.append("sealed"))
-    await listener.add_listener(DUE.value, lambda *_: heard.append("due"))
     clock = asyncio.get_running_loop().time
-    async with running(wake):
+    async with hearing(scratch_database) as heard, running(wake):
         began = clock()
         for _ in range(100):
             wake.mark(SEALED)
@@ -143,7 +147,6 @@ async def test_marks_that_keep_coming_are_gathered(scratch_database: str) -> Non
         wake.mark(DUE)
         await until(lambda: "due" in heard)
         most = (clock() - began) / GATHER_SECONDS + 2
-    await listener.close()
     assert 1 <= heard.count("sealed") <= most
 
 
